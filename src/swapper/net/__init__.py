@@ -1,0 +1,1 @@
+"""HTTP/1.1 on the wire, shared by the server and the relay."""
