@@ -10,6 +10,10 @@ logger = logging.getLogger(__name__)
 class OwnerThread:
     """One thread that runs one function to its end.
 
+    A daemon to the interpreter: a program that embeds swapper must be able to exit
+    without asking it first. Owners are ended by ``close`` or ``shutdown`` of what
+    they belong to; the runtime does that at exit too.
+
     Attributes:
         name: as seen in a debugger, e.g. ``router`` or ``process:llama``.
         failure: what the function raised, once it has ended that way.
@@ -22,7 +26,6 @@ class OwnerThread:
         name: str,
         target: Callable[[], None],
         *,
-        daemon: bool = False,
         on_failure: Callable[[BaseException], None] | None = None,
     ) -> None:
         """Prepare the thread.
@@ -30,14 +33,13 @@ class OwnerThread:
         Args:
             name: thread name.
             target: what to run.
-            daemon: True only for threads that may be cut off when swapper ends.
             on_failure: told what *target* raised; runs in the dying thread.
         """
         self.name = name
         self.failure: BaseException | None = None
         self._target = target
         self._on_failure = on_failure
-        self._thread = threading.Thread(target=self._run, name=name, daemon=daemon)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Start running. Once."""
@@ -65,7 +67,7 @@ class OwnerThread:
     def _run(self) -> None:
         try:
             self._target()
-        except BaseException as exc:  # noqa: BLE001 - a thread's outermost frame
+        except BaseException as exc:  # a thread's outermost frame
             self.failure = exc
             logger.critical("thread crashed name=%s", self.name, exc_info=exc)
             if self._on_failure is not None:

@@ -13,7 +13,7 @@ class Binding:
 
     __slots__ = ("_callbacks", "_token")
 
-    def __init__(self, token: "CancelToken", callback: Callable[[], None]) -> None:
+    def __init__(self, token: "CancelToken", callback: Callable[[], object]) -> None:
         self._token = token
         self._callbacks = [callback]  # list.pop is the atomic "who takes it"
 
@@ -60,7 +60,7 @@ class CancelToken:
         for binding in bindings:
             binding._fire()  # noqa: SLF001 - the two classes are one mechanism
 
-    def bind(self, callback: Callable[[], None]) -> Binding:
+    def bind(self, callback: Callable[[], object]) -> Binding:
         """Run *callback* on ``cancel``; at once if that has already happened."""
         binding = Binding(self, callback)
         with self._lock:

@@ -1,0 +1,1 @@
+"""The parts of examples/fake_model.py; only the standard library."""

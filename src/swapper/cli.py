@@ -1,0 +1,165 @@
+"""The command line: arguments to options, errors to exit codes (config.md section 1).
+
+Flags follow the rules of Go's ``flag`` package, because scripts written for the
+reference rely on them: one or two dashes, booleans take a value only with ``=``,
+parsing ends at the first other word.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Final, TextIO
+
+from swapper import __version__
+from swapper.config import Config, load_config
+from swapper.core.errors import ConfigError
+
+_TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+
+_USAGE: Final = """\
+Usage: swapper --config FILE [options]
+       swapper demo [--listen HOST:PORT]
+
+  --config FILE          configuration file
+  --config-dir DIR       directory whose *.yml and *.yaml files are merged on top
+  --listen HOST:PORT     address to listen on (default 127.0.0.1:8080, with TLS
+                         127.0.0.1:8443); :8080 listens on every interface
+  --tls-cert-file FILE   PEM certificate; turns TLS on
+  --tls-key-file FILE    PEM private key
+  --check-config         load the configuration, print what is in it, and exit
+  --version              print the version and exit
+  --watch-config         reload when the configuration changes
+  --help                 print this text and exit
+
+swapper demo starts swapper with two small models and tells what to try.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The flags, as given; field names are flag names with underscores."""
+
+    config: str = ""
+    config_dir: str = ""
+    listen: str = ""
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+    check_config: bool = False
+    version: bool = False
+    watch_config: bool = False
+    help: bool = False
+
+
+class UsageError(Exception):
+    """The command line cannot be understood: exit status 2."""
+
+
+def parse_flags(argv: Sequence[str]) -> Options:
+    """Return the options that *argv* (without the program) gives.
+
+    Raises:
+        UsageError: unknown flag, missing value, bad boolean.
+    """
+    options = Options()
+    kinds = {field.name: field.type for field in fields(Options)}
+    words = iter(argv)
+    for word in words:
+        if not word.startswith("-") or word in {"-", "--"}:
+            break
+        flag, has_value, value = word.removeprefix("-").removeprefix("-").partition("=")
+        name = "help" if flag == "h" else flag.replace("-", "_")
+        if name not in kinds or "_" in flag:
+            raise UsageError(f"flag provided but not defined: -{flag}")
+        if kinds[name] is bool:
+            options = replace(options, **{name: _boolean(flag, value or "true")})
+            continue
+        text = value if has_value else next(words, None)
+        if text is None:
+            raise UsageError(f"flag needs an argument: -{flag}")
+        options = replace(options, **{name: text})
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit status."""
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == "demo":
+        from swapper.demo import run_demo  # noqa: PLC0415 - most runs never need it
+
+        return run_demo(words[1:], _serve_file)
+    try:
+        options = parse_flags(words)
+    except UsageError as exc:
+        print(f"{exc}\n{_USAGE}", end="", file=sys.stderr)
+        return 2
+    if options.help:
+        print(_USAGE, end="", file=sys.stderr)
+        return 0
+    if options.version:
+        print(f"version: {__version__} (release), built at unknown")
+        return 0
+    return _run(options, sys.stderr)
+
+
+def _run(options: Options, err: TextIO) -> int:
+    problem = _problem_with(options)
+    if problem:
+        print(f"swapper: {problem}", file=err)
+        return 1
+    try:
+        config = load_config(options.config or None, options.config_dir or None)
+    except ConfigError as exc:
+        print(f"swapper: the configuration is not valid:\n{exc}", file=err)
+        return 1
+    if options.check_config:
+        _print_config(config)
+        return 0
+    return _serve(config, options, err)
+
+
+def _problem_with(options: Options) -> str:
+    if not (options.config or options.config_dir):
+        return "one of --config and --config-dir is needed; --help tells more"
+    if bool(options.tls_cert_file) != bool(options.tls_key_file):
+        return "TLS needs both --tls-cert-file and --tls-key-file"
+    return ""
+
+
+def _serve(config: Config, options: Options, err: TextIO) -> int:
+    from swapper.runtime import Listen, serve  # noqa: PLC0415 - --version stays quick
+
+    default = "127.0.0.1:8443" if options.tls_cert_file else "127.0.0.1:8080"
+    listen = Listen(
+        options.listen or default, options.tls_cert_file, options.tls_key_file
+    )
+    if options.watch_config:
+        print(
+            "swapper: --watch-config: this version does not reload; restart it",
+            file=err,
+        )
+    try:
+        return serve(config, listen, sys.stdout.buffer)
+    except (OSError, ValueError) as exc:
+        print(f"swapper: cannot listen on {listen.address}: {exc}", file=err)
+        return 1
+
+
+def _serve_file(config: Path, listen: str) -> int:
+    return _run(Options(config=str(config), listen=listen), sys.stderr)
+
+
+def _print_config(config: Config) -> None:
+    for warning in config.warnings:
+        print(f"warning: {warning}")
+    for model in config.models.values():
+        names = f" ({', '.join(model.aliases)})" if model.aliases else ""
+        print(f"{model.id}{names} -> {model.proxy}")
+    print(f"{len(config.models)} models, configuration is valid")
+
+
+def _boolean(flag: str, value: str) -> bool:
+    if value not in _TRUE | _FALSE:
+        raise UsageError(f"invalid boolean value {value!r} for -{flag}")
+    return value in _TRUE

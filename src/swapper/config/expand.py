@@ -1,0 +1,271 @@
+"""Applies macros to a document (config.md sections 3 and 6).
+
+Top-level settings see the global macros. A model sees ``MODEL_ID``, the global
+macros and its own; ``PORT`` as well, if its ``cmd`` asks for a port.
+"""
+
+from types import MappingProxyType
+from typing import Final
+
+from swapper.config.commands import remove_comment_lines
+from swapper.config.document import (
+    Entry,
+    ListNode,
+    MapNode,
+    Node,
+    ScalarNode,
+    child,
+    describe,
+    empty_map,
+    is_null,
+)
+from swapper.config.fields import Section
+from swapper.config.keys import TOP_LEVEL
+from swapper.config.macros import (
+    MODEL_ID,
+    PID,
+    PORT,
+    RESERVED,
+    Macros,
+    MacroValue,
+    declare,
+    macro_text,
+    references,
+)
+from swapper.config.report import Report
+from swapper.core.errors import ConfigError, ConfigProblem
+
+DEFAULT_START_PORT: Final = 5800
+DEFAULT_PROXY: Final = f"http://localhost:${{{PORT}}}"
+HIGHEST_PORT: Final = 65535
+
+MAX_VALUE_CHARS: Final = 1024 * 1024
+"""Longest value: macros that double each other must not eat the memory."""
+MAX_EXPANDED_CHARS: Final = 64 * 1024 * 1024
+
+_PORT_REFERENCE: Final = f"${{{PORT}}}"
+_COMMANDS: Final = ("cmd", "cmdStop")
+
+
+def expand_document(document: MapNode, report: Report) -> MapNode:
+    """Return *document* with every macro of every known section expanded.
+
+    In the result, ``macros`` blocks are gone, comment lines are removed from
+    commands, each model is a mapping with a ``proxy``, and models are in byte
+    order of their ids.
+
+    Raises:
+        ConfigError: models or macros are malformed, or the expanded text is
+            too large. Other problems are only reported.
+    """
+    global_macros = declare(document.get("macros"), "macros", report)
+    models = _models(document, report)
+    own_macros = {
+        model_id: declare(model.get("macros"), f"models.{model_id}.macros", report)
+        for model_id, model in models.items()
+    }
+    report.raise_errors()
+
+    expander = _Expander(report)
+    entries = {
+        key: Entry(entry.where, expander.tree(entry.node, key, global_macros))
+        for key, entry in document.entries.items()
+        if key in TOP_LEVEL.all and key not in ("models", "macros")
+    }
+    unknown = {k: e for k, e in document.entries.items() if k not in TOP_LEVEL.all}
+    ports = _Ports(document.with_entries(entries), report)
+    expanded: dict[str, Entry] = {}
+    for model_id, model in sorted(models.items()):
+        macros = global_macros.overridden_by(own_macros[model_id])
+        node = _expand_model(model_id, model, macros, expander, ports)
+        expanded[model_id] = Entry(model.where, node)
+    if "models" in document.entries:
+        where = document.entries["models"].where
+        entries["models"] = Entry(where, MapNode(where, MappingProxyType(expanded)))
+    return document.with_entries({**entries, **unknown})
+
+
+def _models(document: MapNode, report: Report) -> dict[str, MapNode]:
+    """Return the model mappings; a null one is an empty one."""
+    node = document.get("models")
+    if node is None:
+        return {}
+    if not isinstance(node, MapNode):
+        message = f"must be a mapping of model ids to settings, not {describe(node)}"
+        report.error("models", node.where, message)
+        return {}
+    models: dict[str, MapNode] = {}
+    for model_id, entry in node.entries.items():
+        if is_null(entry.node):
+            models[model_id] = empty_map(entry.where)
+        elif isinstance(entry.node, MapNode):
+            models[model_id] = entry.node
+        else:
+            message = f"must be a mapping of settings, not {describe(entry.node)}"
+            report.error(f"models.{model_id}", entry.node.where, message)
+    return models
+
+
+class _Ports:
+    """Hands out ports in the order of the models."""
+
+    def __init__(self, document: MapNode, report: Report) -> None:
+        section = Section(document, "", report)
+        self._next = section.integer("startPort", DEFAULT_START_PORT, minimum=1)
+        self._report = report
+
+    def take(self, path: str, model: MapNode) -> int:
+        port = self._next
+        self._next += 1
+        if port > HIGHEST_PORT:
+            message = f"port {port} does not exist; lower startPort"
+            self._report.warn(path, model.where, message)
+        return port
+
+
+def _expand_model(
+    model_id: str, model: MapNode, macros: Macros, expander: "_Expander", ports: _Ports
+) -> MapNode:
+    path = f"models.{model_id}"
+    entries = _prepared(model)
+    macros = macros.preceded_by({MODEL_ID: model_id})
+    needs_port = expander.contains(entries.get("cmd"), macros, _PORT_REFERENCE)
+    if needs_port:
+        macros = macros.preceded_by({PORT: ports.take(path, model)})
+    else:
+        expander.reject_proxy_with_port(path, model, entries, macros)
+    return model.with_entries(
+        {
+            key: Entry(
+                entry.where,
+                expander.tree(
+                    entry.node,
+                    child(path, key),
+                    macros,
+                    kept=(PID,) if key == "cmdStop" else (),
+                ),
+            )
+            for key, entry in entries.items()
+        }
+    )
+
+
+def _prepared(model: MapNode) -> dict[str, Entry]:
+    """Return the entries without macros and comments, and with a proxy."""
+    entries = {key: entry for key, entry in model.entries.items() if key != "macros"}
+    for key in _COMMANDS:
+        entry = entries.get(key)
+        if entry and isinstance(node := entry.node, ScalarNode):
+            if isinstance(node.value, str):
+                text = remove_comment_lines(node.value)
+                entries[key] = Entry(entry.where, ScalarNode(node.where, text, text))
+    if model.get("proxy") is None:
+        where = model.where
+        default = ScalarNode(where, DEFAULT_PROXY, DEFAULT_PROXY)
+        entries["proxy"] = Entry(where, default)
+    return entries
+
+
+class _Expander:
+    """Expands values and reports what stays unresolved; one per load."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._chars_left = MAX_EXPANDED_CHARS
+
+    def tree(
+        self, node: Node, path: str, macros: Macros, *, kept: tuple[str, ...] = ()
+    ) -> Node:
+        """Return *node* expanded at any depth; itself if nothing changed.
+
+        Args:
+            kept: references that may stay.
+        """
+        match node:
+            case ScalarNode():
+                return self._scalar(node, path, macros, kept)
+            case ListNode():
+                items = tuple(
+                    self.tree(item, f"{path}[{index}]", macros)
+                    for index, item in enumerate(node.items)
+                )
+                return ListNode(node.where, items)
+            case MapNode():
+                entries = {
+                    key: Entry(
+                        entry.where, self.tree(entry.node, child(path, key), macros)
+                    )
+                    for key, entry in node.entries.items()
+                }
+                return node.with_entries(entries)
+
+    def contains(self, entry: Entry | None, macros: Macros, reference: str) -> bool:
+        """Tell whether a text contains *reference* once it is expanded."""
+        if entry is None or not isinstance(entry.node, ScalarNode):
+            return False
+        value = entry.node.value
+        return isinstance(value, str) and reference in macro_text(
+            self._expanded(value, macros, entry.node)
+        )
+
+    def reject_proxy_with_port(
+        self, path: str, model: MapNode, entries: dict[str, Entry], macros: Macros
+    ) -> None:
+        """Report a proxy with a port that ``cmd`` never tells the model server."""
+        if not self.contains(entries.get("proxy"), macros, _PORT_REFERENCE):
+            return
+        cmd = entries.get("cmd")
+        if cmd and self.contains(cmd, macros, "${") and self._unresolved(cmd, macros):
+            return  # One of those macros may be where the port should come from.
+        message = (
+            f"needs a port ({_PORT_REFERENCE}), but {path}.cmd does not contain "
+            f"{_PORT_REFERENCE}: add it to cmd, or set proxy to the server's address"
+        )
+        where = entries["proxy"].where
+        self._report.error(child(path, "proxy"), where or model.where, message)
+
+    def _unresolved(self, entry: Entry, macros: Macros) -> bool:
+        node = entry.node
+        if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+            return False
+        return bool(references(macro_text(self._expanded(node.value, macros, node))))
+
+    def _scalar(
+        self, node: ScalarNode, path: str, macros: Macros, kept: tuple[str, ...]
+    ) -> ScalarNode:
+        if not isinstance(node.value, str) or "${" not in node.value:
+            return node
+        value = self._expanded(node.value, macros, node)
+        text = macro_text(value)
+        left = [name for name in references(text) if name not in kept]
+        unexplained = [name for name in left if name not in macros.rejected]
+        if unexplained:
+            reasons = (_why_unresolved(name, path, macros) for name in unexplained)
+            self._report.error(path, node.where, "; ".join(reasons))
+        return ScalarNode(node.where, value, text)
+
+    def _expanded(self, text: str, macros: Macros, node: ScalarNode) -> MacroValue:
+        if "${" not in text:
+            return text
+        try:
+            value = macros.expand(text, min(MAX_VALUE_CHARS, self._chars_left))
+        except ValueError as exc:
+            message = f"macro {exc} makes a value too long"
+            problem = ConfigProblem("", message, node.where.source, node.where.line)
+            raise ConfigError(problem) from exc
+        self._chars_left -= len(value) if isinstance(value, str) else 0
+        return value
+
+
+def _why_unresolved(name: str, path: str, macros: Macros) -> str:
+    if name.startswith("env."):
+        return f"environment variable {name.removeprefix('env.')} is not set"
+    if name == PORT and path.startswith("models."):
+        return "${PORT} has a value only if cmd contains ${PORT}"
+    if name == PID:
+        return "${PID} has a value only in cmdStop"
+    if name in RESERVED:
+        return f"${{{name}}} has a value only inside of a model"
+    if name in macros.values:
+        return f"macro {name} is declared after a macro that uses it; declare it first"
+    return f"unknown macro {name}"

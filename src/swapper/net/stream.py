@@ -1,0 +1,212 @@
+"""Reading a blocking socket: heads within limits, bodies as they arrive.
+
+One thread at a time uses a reader. Timeouts are the socket's own
+(``SO_RCVTIMEO``, set by whoever made the socket): ``settimeout`` would cost a
+``poll`` before each ``recv``. A receive timeout only wakes the loop here so that it
+can look at its deadline; a body has none.
+"""
+
+import socket
+import struct
+import time
+from typing import Protocol
+
+from swapper.net.http1 import ChunkedDecoder, Framing, ProtocolError
+
+READ_BYTES = 65536
+
+
+class TruncatedError(ProtocolError):
+    """The peer closed the connection in the middle of a message."""
+
+
+def set_receive_timeout(sock: socket.socket, seconds: float) -> None:
+    """Let ``recv`` on a blocking socket give up with ``BlockingIOError``.
+
+    Args:
+        sock: a blocking socket.
+        seconds: 0 waits for ever.
+    """
+    whole = int(seconds)
+    sock.setsockopt(
+        socket.SOL_SOCKET,
+        socket.SO_RCVTIMEO,
+        struct.pack("ll", whole, int((seconds - whole) * 1e6)),
+    )
+
+
+class SocketReader:
+    """The buffered reading side of one socket."""
+
+    __slots__ = ("_buffer", "_sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._buffer = b""
+
+    def read_head(self, limit_bytes: int, deadline: float | None) -> bytes:
+        """Return one head including its empty line; b"" if the peer closed first.
+
+        Empty lines before the head are skipped (RFC 9112 section 2.2).
+
+        Args:
+            limit_bytes: largest head taken.
+            deadline: on ``time.monotonic``; None waits for as long as it takes.
+
+        Raises:
+            ProtocolError: 431 when the head is larger than *limit_bytes*.
+            TruncatedError: the peer closed in mid head.
+            TimeoutError: *deadline* passed.
+            OSError: the connection broke.
+        """
+        buffer = bytearray(self._buffer.lstrip(b"\r\n"))
+        searched = 0
+        while True:
+            end = buffer.find(b"\r\n\r\n", searched)
+            if end >= 0 and end + 4 <= limit_bytes:
+                self._buffer = bytes(buffer[end + 4 :])
+                return bytes(buffer[: end + 4])
+            if end >= 0 or len(buffer) > limit_bytes:
+                raise ProtocolError(f"head larger than {limit_bytes} bytes", 431)
+            searched = max(0, len(buffer) - 3)
+            self._buffer = bytes(buffer)  # kept for a caller that tries again
+            data = self._receive(READ_BYTES, deadline)
+            if not data:
+                if buffer:
+                    raise TruncatedError("connection closed in the middle of a head")
+                return b""
+            buffer += data if buffer else data.lstrip(b"\r\n")
+
+    def read1(self, limit_bytes: int) -> bytes:
+        """Return what is there, at least one byte; b"" at the end of the stream."""
+        if self._buffer:
+            data, self._buffer = (
+                self._buffer[:limit_bytes],
+                self._buffer[limit_bytes:],
+            )
+            return data
+        return self._receive(limit_bytes, None)
+
+    def push_back(self, data: bytes) -> None:
+        """Put *data* in front of what will be read next."""
+        self._buffer = data + self._buffer
+
+    @property
+    def buffered(self) -> bytes:
+        """Return the bytes received and not yet read."""
+        return self._buffer
+
+    def _receive(self, limit_bytes: int, deadline: float | None) -> bytes:
+        while True:
+            try:
+                return self._sock.recv(limit_bytes)
+            except BlockingIOError:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimeoutError("the peer sent nothing in time") from None
+
+
+class Body(Protocol):
+    """A message body being read."""
+
+    @property
+    def complete(self) -> bool:
+        """Return whether the whole body has been read."""
+        ...
+
+    def read1(self, limit_bytes: int) -> bytes:
+        """Return what is there, at least one byte; b"" once ``complete``.
+
+        Raises:
+            TruncatedError: the peer closed before the end.
+            ProtocolError: malformed framing.
+            OSError: the connection broke.
+        """
+        ...
+
+
+class LengthBody:
+    """A body of known length; length 0 is a message without a body."""
+
+    __slots__ = ("_left", "_reader")
+
+    def __init__(self, reader: SocketReader, length: int) -> None:
+        self._reader = reader
+        self._left = length
+
+    @property
+    def complete(self) -> bool:
+        """Return whether the whole body has been read."""
+        return self._left == 0
+
+    def read1(self, limit_bytes: int) -> bytes:
+        """Return what is there; see ``Body.read1``."""
+        if not self._left:
+            return b""
+        data = self._reader.read1(min(limit_bytes, self._left))
+        if not data:
+            raise TruncatedError(f"connection closed {self._left} bytes early")
+        self._left -= len(data)
+        return data
+
+
+class ChunkedBody:
+    """A chunked body; framing is taken off, data handed out as it arrives."""
+
+    __slots__ = ("_decoder", "_reader")
+
+    def __init__(self, reader: SocketReader) -> None:
+        self._reader = reader
+        self._decoder = ChunkedDecoder()
+
+    @property
+    def complete(self) -> bool:
+        """Return whether the whole body has been read."""
+        return self._decoder.done
+
+    def read1(self, limit_bytes: int) -> bytes:
+        """Return what is there; see ``Body.read1``."""
+        while not self.complete:
+            data = self._decode(self._reader.read1(limit_bytes))
+            if data:
+                return data
+        return b""
+
+    def _decode(self, raw: bytes) -> bytes:
+        if not raw:
+            raise TruncatedError("connection closed in the middle of a chunk")
+        data = self._decoder.feed(raw)
+        if self._decoder.done:
+            self._reader.push_back(self._decoder.leftover())
+        return data
+
+
+class CloseBody:
+    """A body that ends when the peer closes the connection."""
+
+    __slots__ = ("_ended", "_reader")
+
+    def __init__(self, reader: SocketReader) -> None:
+        self._reader = reader
+        self._ended = False
+
+    @property
+    def complete(self) -> bool:
+        """Return whether the whole body has been read."""
+        return self._ended
+
+    def read1(self, limit_bytes: int) -> bytes:
+        """Return what is there; see ``Body.read1``."""
+        data = b"" if self._ended else self._reader.read1(limit_bytes)
+        self._ended = not data
+        return data
+
+
+def open_body(reader: SocketReader, framing: Framing, length: int) -> Body:
+    """Return the body that follows a head with this framing."""
+    match framing:
+        case Framing.CHUNKED:
+            return ChunkedBody(reader)
+        case Framing.CLOSE:
+            return CloseBody(reader)
+        case Framing.LENGTH | Framing.NONE:
+            return LengthBody(reader, length)

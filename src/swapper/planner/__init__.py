@@ -1,0 +1,7 @@
+"""Which running models must stop before a target can run: pure, looked up by name."""
+
+from swapper.planner.base import Planner
+from swapper.planner.group import GroupPlanner
+from swapper.planner.registry import make_planner
+
+__all__ = ["GroupPlanner", "Planner", "make_planner"]

@@ -1,0 +1,40 @@
+"""Group rules (config.md 13.1).
+
+A running model of the target's own group goes if that group has ``swap``; one of
+another group goes if the target's group is ``exclusive`` and the other is not
+``persistent``. Exclusiveness works one way only: a target in a non-exclusive group
+stops nothing elsewhere, not even an exclusive group.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from swapper.config.schema import GroupConfig
+from swapper.core.ids import ModelId
+
+
+class GroupPlanner:
+    """Evicts by group membership. Pure."""
+
+    __slots__ = ("_group_of",)
+
+    name = "group"
+
+    def __init__(self, groups: Mapping[str, GroupConfig]) -> None:
+        self._group_of = {
+            member: group for group in groups.values() for member in group.members
+        }
+
+    def eviction_for(
+        self, target: ModelId, running: Sequence[ModelId]
+    ) -> tuple[ModelId, ...]:
+        """Return the running models that the group rules forbid beside *target*."""
+        own = self._group_of[target]
+        return tuple(
+            model for model in running if self._must_go(own, self._group_of[model])
+        )
+
+    @staticmethod
+    def _must_go(own: GroupConfig, other: GroupConfig) -> bool:
+        if own.id == other.id:
+            return own.swap
+        return own.exclusive and not other.persistent

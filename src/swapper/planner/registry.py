@@ -1,0 +1,37 @@
+"""Planners by name; other packages add theirs as entry points.
+
+A package declares ``[options.entry_points] swapper.planners = NAME = module:factory``
+where ``factory(config: Config) -> Planner``.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib import metadata
+
+from swapper.config.schema import Config
+from swapper.core.errors import ConfigError, ConfigProblem
+from swapper.planner.base import Planner
+from swapper.planner.group import GroupPlanner
+
+PlannerFactory = Callable[[Config], Planner]
+
+_BUILT_IN: Mapping[str, PlannerFactory] = {
+    "group": lambda config: GroupPlanner(config.groups),
+}
+_ENTRY_POINTS = "swapper.planners"
+
+
+def make_planner(name: str, config: Config) -> Planner:
+    """Return the planner called *name* for this configuration.
+
+    Raises:
+        ConfigError: there is no planner of that name.
+    """
+    factory = _BUILT_IN.get(name)
+    if factory is None:
+        found = metadata.entry_points(group=_ENTRY_POINTS, name=name)
+        if not found:
+            raise ConfigError(
+                ConfigProblem("routing.router.use", f"there is no router {name!r}")
+            )
+        factory = next(iter(found)).load()
+    return factory(config)

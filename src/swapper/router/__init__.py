@@ -1,0 +1,7 @@
+"""One thread that owns every routing decision, and its handle for the others."""
+
+from swapper.router.lease import Lease
+from swapper.router.local import LocalRouter
+from swapper.router.loop import ProcessHandle, ProcessSpawner
+
+__all__ = ["Lease", "LocalRouter", "ProcessHandle", "ProcessSpawner"]

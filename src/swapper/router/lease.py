@@ -1,0 +1,33 @@
+"""What a grant hands over."""
+
+from collections.abc import Callable
+
+from swapper.core.ids import ModelId, RunId
+
+
+class Lease:
+    """Permission to send one request to a running model.
+
+    While a lease is open the router does not stop the model to make room. Whoever
+    holds it calls ``done`` when the response has ended: finished, upstream broke,
+    client left, handler raised.
+
+    Attributes:
+        model: real id.
+        run: number of the process run that was ready when the lease was granted.
+    """
+
+    __slots__ = ("_on_done", "model", "run")
+
+    def __init__(self, model: ModelId, run: RunId, on_done: Callable[[], None]) -> None:
+        self.model = model
+        self.run = run
+        self._on_done = [on_done]  # list.pop makes done() happen once
+
+    def done(self) -> None:
+        """End the lease. Any thread, any number of times; never blocks."""
+        try:
+            on_done = self._on_done.pop()
+        except IndexError:
+            return
+        on_done()

@@ -1,0 +1,132 @@
+"""The router's handle for everybody else: acquire, unload, look, shut down."""
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+
+from swapper.config.schema import ModelConfig
+from swapper.core.clock import Clock, SystemClock
+from swapper.core.errors import (
+    ClientGoneError,
+    InboxClosedError,
+    RequestError,
+    ShuttingDownError,
+)
+from swapper.core.ids import ModelId, TicketId, UnloadId
+from swapper.core.states import ProcessState
+from swapper.router.lease import Lease
+from swapper.router.loop import ProcessSpawner, RouterLoop
+from swapper.router.messages import Cancel, Inspect, Shutdown, Submit, Unload
+from swapper.scheduler import Queued, Scheduler, Ticket
+from swapper.sync import CancelToken, Reply
+
+
+class LocalRouter:
+    """Routes to models on this machine. Any thread may call any method."""
+
+    def __init__(
+        self,
+        models: Mapping[ModelId, ModelConfig],
+        scheduler: Scheduler,
+        spawn: ProcessSpawner,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        """Prepare a router that starts nothing until ``start``.
+
+        Args:
+            models: every model it handles.
+            scheduler: decides; belongs to the router thread from now on.
+            spawn: makes the supervisor of one model; must not start the model.
+            clock: for tickets and idle times.
+        """
+        self._clock = clock or SystemClock()
+        self._loop = RouterLoop(models, scheduler, spawn, self._clock)
+        self._models = models
+        self._numbers = itertools.count(1)  # next() is atomic
+
+    def start(self) -> None:
+        """Start the router thread. Once."""
+        self._loop.start()
+
+    def acquire(self, model: ModelId, token: CancelToken) -> Lease:
+        """Wait until *model* may serve a request and return the permission.
+
+        Blocks as long as loads and other requests take; a cancelled *token* ends the
+        wait and takes the request out of the queue.
+
+        Raises:
+            ClientGoneError: *token* was cancelled first.
+            RequestError: the model cannot serve: unknown, at its limit, failed to
+                start, unloaded meanwhile, or swapper is ending.
+        """
+        ticket = Ticket(TicketId(next(self._numbers)), model, self._clock.monotonic())
+        reply: Reply[Lease | RequestError] = Reply()
+        binding = token.bind(reply.abandon)
+        try:
+            self._loop.inbox.put(Submit(ticket, reply))
+            answer = reply.wait()
+        except ClientGoneError:
+            self._loop.notify(Cancel(ticket.id))
+            raise
+        except InboxClosedError:
+            raise ShuttingDownError("router") from None
+        finally:
+            binding.release()
+        if isinstance(answer, RequestError):
+            raise answer.with_traceback(None)  # one error may answer many callers
+        return answer
+
+    def unload(self, models: Collection[ModelId] | None = None) -> None:
+        """Stop these models (None: all); return when they have stopped.
+
+        Requests they are serving are not waited for.
+
+        Raises:
+            RequestError: swapper is ending.
+        """
+        chosen = None if models is None else frozenset(models)
+        reply: Reply[RequestError | None] = Reply()
+        try:
+            self._loop.inbox.put(Unload(UnloadId(next(self._numbers)), chosen, reply))
+        except InboxClosedError:
+            return  # nothing runs any more
+        error = reply.wait()
+        if error is not None:
+            raise error.with_traceback(None)
+
+    def handles(self, model: ModelId) -> bool:
+        """Return whether *model* is one of this router's."""
+        return model in self._models
+
+    def states(self) -> Mapping[ModelId, ProcessState]:
+        """Return every model's state as last published, in order of ids."""
+        return self._loop.states
+
+    def queue(self) -> Sequence[Queued]:
+        """Return the waiting tickets; asks the router thread."""
+        reply: Reply[Sequence[Queued]] = Reply()
+        try:
+            self._loop.inbox.put(Inspect(reply))
+        except InboxClosedError:
+            return ()
+        return reply.wait()
+
+    def shutdown(self, budget_s: float) -> bool:
+        """Refuse new requests, stop all models and end the router thread.
+
+        Args:
+            budget_s: the longest grace any model gets.
+
+        Returns:
+            Whether every model has stopped; False also if this is a second call.
+        """
+        reply: Reply[bool] = Reply()
+        try:
+            self._loop.inbox.put(Shutdown(budget_s, reply))
+        except InboxClosedError:
+            return False
+        all_stopped = reply.wait()
+        self._loop.join(None)
+        for process in self._loop.processes.values():
+            process.join(budget_s)
+        return all_stopped

@@ -1,0 +1,255 @@
+"""The run loop: every routing decision happens here, one message at a time.
+
+The loop itself decides nothing. It takes a message, asks the scheduler, carries out
+the effects and publishes the states. It never waits for anything but its inbox:
+processes are told what to do and report back as messages. docs/design/router.md
+explains the whole.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol, TypeAlias, assert_never
+
+from swapper.config.schema import ModelConfig
+from swapper.core.clock import Clock
+from swapper.core.errors import InboxClosedError, RequestError, ShuttingDownError
+from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
+from swapper.core.states import ProcessState
+from swapper.process.messages import Exited, Started, Stopped
+from swapper.router.lease import Lease
+from swapper.router.messages import (
+    Cancel,
+    Inspect,
+    RouterMessage,
+    ServeDone,
+    Shutdown,
+    Submit,
+    Unload,
+)
+from swapper.scheduler import (
+    AnswerUnload,
+    Effect,
+    Grant,
+    Refuse,
+    Scheduler,
+    StartModel,
+    StopModel,
+)
+from swapper.sync import Inbox, OwnerThread, Reply
+
+logger = logging.getLogger(__name__)
+
+_STOP_MARGIN_S = 4.0
+"""How long after the grace a killed process tree may take to be gone for sure."""
+
+
+class ProcessHandle(Protocol):
+    """What the router needs of a process supervisor. No method blocks but join."""
+
+    def ensure_ready(self, run: RunId) -> None:
+        """Start the process as *run*; ``Started`` follows."""
+        ...
+
+    def stop(self, run: RunId, grace_s: float) -> None:
+        """Stop this run; ``Stopped`` follows."""
+        ...
+
+    def shutdown(self, grace_s: float) -> None:
+        """Stop for good and end the supervisor's thread."""
+        ...
+
+    def join(self, timeout_s: float | None) -> bool:
+        """Wait for the supervisor's thread; return whether it has ended."""
+        ...
+
+
+Notify: TypeAlias = Callable[[Started | Exited | Stopped], None]
+ProcessSpawner: TypeAlias = Callable[[ModelConfig, Notify], ProcessHandle]
+
+
+class RouterLoop:
+    """Owner of the scheduler, the pending replies and the process handles.
+
+    Everything but ``inbox``, ``states``, ``start`` and ``join`` belongs to the router
+    thread.
+
+    Attributes:
+        inbox: where messages go; any thread.
+        states: every model's state as last published, replaced and never changed;
+            any thread. For showing, not for deciding.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[ModelId, ModelConfig],
+        scheduler: Scheduler,
+        spawn: ProcessSpawner,
+        clock: Clock,
+    ) -> None:
+        self.inbox: Inbox[RouterMessage] = Inbox()
+        self._models = models
+        self._scheduler = scheduler
+        self._clock = clock
+        self._replies: dict[TicketId, Reply[Lease | RequestError]] = {}
+        self._unloads: dict[UnloadId, Reply[RequestError | None]] = {}
+        self._shutdown: Shutdown | None = None
+        self._give_up_at: float | None = None
+        self.states: Mapping[ModelId, ProcessState] = MappingProxyType(
+            scheduler.states()
+        )
+        self.processes = {
+            id_: spawn(config, self.notify) for id_, config in models.items()
+        }
+        self._thread = OwnerThread("router", self._run)
+
+    def start(self) -> None:
+        """Start the router thread. Once."""
+        self._thread.start()
+
+    def join(self, timeout_s: float | None) -> bool:
+        """Wait for the router thread to end; return whether it has."""
+        return self._thread.join(timeout_s)
+
+    def notify(self, message: RouterMessage) -> None:
+        """Tell the router, or nobody if it has ended. Any thread; never blocks."""
+        try:
+            self.inbox.put(message)
+        except InboxClosedError:
+            logger.debug("router ended, dropped message=%r", message)
+
+    # -- router thread ---------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._is_finished():
+                message = self.inbox.get(self._deadline())
+                now = self._clock.monotonic()
+                if message is None:
+                    self._carry_out(self._scheduler.tick(now), now)
+                else:
+                    self._handle(message, now)
+                self._publish()
+        finally:
+            self._end()
+
+    def _handle(self, message: RouterMessage, now: float) -> None:
+        logger.debug("router message=%r", message)
+        match message:
+            case Submit(ticket, reply):
+                self._replies[ticket.id] = reply
+                effects = self._scheduler.submit(ticket, now)
+            case Cancel(ticket_id):
+                self._replies.pop(ticket_id, None)
+                effects = self._scheduler.cancel(ticket_id, now)
+            case ServeDone(ticket_id):
+                effects = self._scheduler.serve_done(ticket_id, now)
+            case Unload(unload, models, answer):
+                self._unloads[unload] = answer
+                effects = self._scheduler.unload(unload, models, now)
+            case Inspect(view):
+                view.offer(self._scheduler.queue())
+                return
+            case Shutdown():
+                effects = self._begin_shutdown(message, now)
+            case Started(model, run, error):
+                effects = self._scheduler.started(model, run, error, now)
+            case Exited(model, run, error):
+                logger.warning("model ended by itself model=%s: %s", model, error)
+                effects = self._scheduler.exited(model, run, now)
+            case Stopped(model, run):
+                effects = self._scheduler.stopped(model, run, now)
+            case _:
+                assert_never(message)
+        self._carry_out(effects, now)
+
+    def _carry_out(self, effects: Sequence[Effect], now: float) -> None:
+        todo = list(effects)
+        while todo:
+            effect = todo.pop(0)
+            match effect:
+                case Grant(ticket, run):
+                    if not self._grant(ticket.id, ticket.model, run):
+                        todo += self._scheduler.serve_done(ticket.id, now)
+                case Refuse(ticket, error):
+                    self._replies.pop(ticket.id).offer(error)
+                case StartModel(model, run):
+                    logger.info("start model=%s run=%d", model, run)
+                    self.processes[model].ensure_ready(run)
+                case StopModel():
+                    self._stop(effect)
+                case AnswerUnload(unload):
+                    self._unloads.pop(unload).offer(None)
+                case _:
+                    assert_never(effect)
+
+    def _grant(self, ticket: TicketId, model: ModelId, run: RunId) -> bool:
+        """Count the lease if and only if the caller took it (router.md section 3)."""
+        lease = Lease(model, run, lambda: self.notify(ServeDone(ticket)))
+        reply = self._replies.pop(ticket, None)
+        return reply is not None and reply.offer(lease)
+
+    def _stop(self, stop: StopModel) -> None:
+        why = f"{stop.reason} for {stop.target}" if stop.target else stop.reason
+        logger.info("stop model=%s run=%d reason=%s", stop.model, stop.run, why)
+        grace_s: float = self._models[stop.model].unload_timeout_s
+        if self._shutdown is not None:
+            grace_s = min(grace_s, self._shutdown.budget_s)
+        self.processes[stop.model].stop(stop.run, grace_s)
+
+    def _begin_shutdown(self, message: Shutdown, now: float) -> Sequence[Effect]:
+        if self._shutdown is not None:
+            message.reply.offer(False)
+            return ()
+        self._shutdown = message
+        self._give_up_at = now + message.budget_s + _STOP_MARGIN_S
+        return self._scheduler.shutdown(now)
+
+    def _is_finished(self) -> bool:
+        if self._shutdown is None or self._give_up_at is None:
+            return False
+        is_late = self._clock.monotonic() >= self._give_up_at
+        return self._scheduler.is_at_rest or is_late
+
+    def _deadline(self) -> float | None:
+        if self._give_up_at is not None:
+            return self._give_up_at
+        return self._scheduler.next_deadline()
+
+    def _publish(self) -> None:
+        states = self._scheduler.states()
+        if states != self.states:
+            self.states = MappingProxyType(states)
+
+    def _end(self) -> None:
+        """Answer everybody; also when the loop crashed, so that nobody hangs."""
+        for process in self.processes.values():
+            process.shutdown(0.0)
+        error = ShuttingDownError("router")
+        for message in self.inbox.close():
+            _refuse(message, error)
+        for reply in self._replies.values():
+            reply.offer(error)
+        for unload in self._unloads.values():
+            unload.offer(None if self._scheduler.is_at_rest else error)
+        self.states = MappingProxyType(
+            dict.fromkeys(self._models, ProcessState.SHUTDOWN)
+        )
+        if self._shutdown is not None:
+            self._shutdown.reply.offer(self._scheduler.is_at_rest)
+
+
+def _refuse(message: RouterMessage, error: RequestError) -> None:
+    match message:
+        case Submit(_, reply):
+            reply.offer(error)
+        case Unload(_, _, unload):
+            unload.offer(error)
+        case Inspect(view):
+            view.offer(())
+        case Shutdown(_, second):
+            second.offer(False)
+        case Cancel() | ServeDone() | Started() | Exited() | Stopped():
+            pass
+        case _:
+            assert_never(message)

@@ -1,0 +1,85 @@
+"""What the router thread is told. A message's class is its channel.
+
+Commands are imperative, facts past. The facts about processes are those of
+``process.messages``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from swapper.core.errors import RequestError
+from swapper.core.ids import ModelId, TicketId, UnloadId
+from swapper.process.messages import Exited, Started, Stopped
+from swapper.router.lease import Lease
+from swapper.scheduler import Queued, Ticket
+from swapper.sync import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """A request wants its model; the answer is a lease or the reason why not."""
+
+    ticket: Ticket
+    reply: Reply[Lease | RequestError]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The caller of a ticket has left."""
+
+    ticket: TicketId
+
+
+@dataclass(frozen=True, slots=True)
+class ServeDone:
+    """The response that a lease was for has ended, in whatever way."""
+
+    ticket: TicketId
+
+
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """Stop models; answered when they have stopped.
+
+    Attributes:
+        models: real ids; None for all.
+        reply: offered None when done, an error when the router is ending.
+    """
+
+    unload: UnloadId
+    models: frozenset[ModelId] | None
+    reply: Reply[RequestError | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Somebody wants to see the queue."""
+
+    reply: Reply[Sequence[Queued]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Refuse what comes, stop everything and end the thread.
+
+    Attributes:
+        budget_s: no model gets more grace than this.
+        reply: offered whether every model stopped in time.
+    """
+
+    budget_s: float
+    reply: Reply[bool]
+
+
+RouterMessage: TypeAlias = (
+    Submit
+    | Cancel
+    | ServeDone
+    | Unload
+    | Inspect
+    | Shutdown
+    | Started
+    | Exited
+    | Stopped
+)

@@ -1,0 +1,249 @@
+"""The composition root: builds everything from a configuration, and takes it down.
+
+Only this module knows the concrete classes of every layer. ``App`` is the embedding
+interface, ``serve`` the program.
+"""
+
+import atexit
+import hashlib
+import logging
+import os
+import queue
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from swapper.config import Config, load_config
+from swapper.core.errors import ClientGoneError, RequestError
+from swapper.logs import Logs, MonitorHandler
+from swapper.planner import make_planner
+from swapper.process import ProcessServices, ProcessSupervisor, stop_leftovers
+from swapper.relay import Upstream
+from swapper.router import LocalRouter
+from swapper.scheduler import FifoScheduler
+from swapper.server import SwapperServer
+from swapper.sync import CancelToken, OwnerThread
+from swapper.web.app import WebApp
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+SHUTDOWN_BUDGET_S: Final = 30.0
+"""Draining and stopping together get this long (config.md section 1)."""
+
+_BACKSTOP_S: Final = 35.0
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+class App:
+    """A running swapper as a WSGI application.
+
+    Calling it is thread-safe. It owns threads and, once models are asked for, child
+    processes: call ``close`` when done; at interpreter exit it happens by itself.
+    """
+
+    def __init__(self, config: Config, *, stdout: BinaryIO | None = None) -> None:
+        """Build everything and start the router; no model is started yet.
+
+        Args:
+            config: what to serve.
+            stdout: where logs go besides the log routes; None for nowhere.
+        """
+        self.config = config
+        self.logs = Logs(config.log_to_stdout if stdout else "none", stdout)
+        self._handler = _attach_log(self.logs, config.log_level)
+        for warning in config.warnings:
+            logger.warning("configuration: %s", warning)
+        instance = _instance_key(config)
+        stop_leftovers(instance)
+        self._services = ProcessServices(instance)
+        self.router = LocalRouter(
+            config.models,
+            FifoScheduler(config.models, make_planner("group", config)),
+            lambda model, notify: ProcessSupervisor(
+                model,
+                notify=notify,
+                monitor=self.logs.model(model.id),
+                services=self._services,
+            ),
+        )
+        self._upstreams = {
+            model.id: Upstream(model.proxy, label=model.id)
+            for model in config.models.values()
+        }
+        self._web = WebApp(config, self.router, self._upstreams, self.logs)
+        self._preload_token = CancelToken()
+        self._preloader = OwnerThread("preload", self._preload)
+        self._is_closed = False
+        self.router.start()
+        self._preloader.start()
+        atexit.register(self.close)
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer one request (PEP 3333). Any thread."""
+        return self._web(environ, start_response)
+
+    def close(self, budget_s: float = SHUTDOWN_BUDGET_S) -> None:
+        """Stop all models and end every thread; idempotent.
+
+        Requests still waiting for a model are refused, running ones are cut off.
+
+        Args:
+            budget_s: the longest grace any model gets.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        atexit.unregister(self.close)
+        self._preload_token.cancel()
+        self.logs.end_streams()
+        if not self.router.shutdown(budget_s):
+            logger.error("some model did not stop in time")
+        self._preloader.join()
+        for upstream in self._upstreams.values():
+            upstream.close()
+        self._web.close()
+        self._services.close()
+        logging.getLogger("swapper").removeHandler(self._handler)
+        self.logs.close()
+
+    def _preload(self) -> None:
+        """Load ``hooks.on_startup.preload`` one after another."""
+        for model in self.config.preload:
+            try:
+                self.router.acquire(model, self._preload_token).done()
+            except ClientGoneError:
+                return
+            except RequestError as exc:
+                logger.warning("preload failed model=%s: %s", model, exc)
+
+
+def create_app(config: Config | str | os.PathLike[str]) -> App:
+    """Return swapper as a WSGI application.
+
+    Args:
+        config: a loaded configuration, or the path of a configuration file.
+
+    Raises:
+        ConfigError: the configuration is not valid.
+    """
+    if not isinstance(config, Config):
+        config = load_config(Path(config))
+    return App(config)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where and how the program listens.
+
+    Attributes:
+        address: ``host:port``.
+        tls_cert_file: PEM certificate; "" for plain HTTP.
+        tls_key_file: PEM private key.
+    """
+
+    address: str
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+
+
+def serve(config: Config, listen: Listen, stdout: BinaryIO) -> int:
+    """Run the program until SIGTERM or SIGINT; return its exit status.
+
+    Main thread only: it installs signal handlers.
+
+    Raises:
+        OSError: the address cannot be bound or a TLS file cannot be used.
+        ValueError: the address makes no sense.
+    """
+    server = SwapperServer.bind(
+        listen.address,
+        tls_cert_file=listen.tls_cert_file,
+        tls_key_file=listen.tls_key_file,
+    )
+    # handlers only put on a queue: anything that takes a lock could deadlock there
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda received, _: signals.put(received))
+    app = App(config, stdout=stdout)
+    acceptor = OwnerThread(
+        "accept",
+        lambda: server.serve_forever(app),
+        on_failure=lambda _: signals.put(signal.SIGTERM),
+    )
+    acceptor.start()
+    _announce(server)
+    while signals.get() == signal.SIGHUP:
+        logger.warning("this version does not reload its configuration; restart it")
+    _stop(server, app)
+    acceptor.join()
+    return 0 if acceptor.failure is None else 1
+
+
+def _stop(server: SwapperServer, app: App) -> None:
+    """Stop accepting, let requests finish, stop the models: 30 s for all of it."""
+    logger.info("shutting down")
+    deadline = time.monotonic() + SHUTDOWN_BUDGET_S
+    backstop = CancelToken()
+    _start_backstop(backstop)
+    server.stop_accepting()
+    app.logs.end_streams()
+    if not server.wait_idle(SHUTDOWN_BUDGET_S):
+        logger.warning("requests still running after %.0f s", SHUTDOWN_BUDGET_S)
+    app.close(max(1.0, deadline - time.monotonic()))
+    server.close()
+    backstop.cancel()
+
+
+def _start_backstop(done: CancelToken) -> None:
+    """End the process the hard way if shutting down hangs."""
+    over: queue.SimpleQueue[None] = queue.SimpleQueue()
+    done.bind(lambda: over.put(None))
+
+    def wait() -> None:
+        try:
+            over.get(timeout=_BACKSTOP_S)
+        except queue.Empty:
+            os._exit(1)
+
+    OwnerThread("backstop", wait).start()
+
+
+def _announce(server: SwapperServer) -> None:
+    logger.info("listening on %s", server.url)
+    if server.is_loopback:
+        logger.info(
+            "only this machine can connect; --listen :%d opens it to others",
+            server.port,
+        )
+    else:
+        logger.info(
+            "other hosts can connect; --listen 127.0.0.1:%d restricts it to this one",
+            server.port,
+        )
+
+
+def _attach_log(logs: Logs, level: str) -> MonitorHandler:
+    handler = MonitorHandler(logs.proxy)
+    package_logger = logging.getLogger("swapper")
+    package_logger.addHandler(handler)
+    package_logger.setLevel(_LEVELS.get(level.strip().lower(), logging.INFO))
+    return handler
+
+
+def _instance_key(config: Config) -> str:
+    """Return a key that is the same for the next run of the same configuration."""
+    identity = "\n".join(config.sources) or repr(sorted(config.models))
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]

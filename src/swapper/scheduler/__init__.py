@@ -1,0 +1,29 @@
+"""When a request may be served: pure decisions, effects as values."""
+
+from swapper.scheduler.base import (
+    AnswerUnload,
+    Effect,
+    Grant,
+    Queued,
+    Refuse,
+    Scheduler,
+    StartModel,
+    StopModel,
+    StopReason,
+    Ticket,
+)
+from swapper.scheduler.fifo import FifoScheduler
+
+__all__ = [
+    "AnswerUnload",
+    "Effect",
+    "FifoScheduler",
+    "Grant",
+    "Queued",
+    "Refuse",
+    "Scheduler",
+    "StartModel",
+    "StopModel",
+    "StopReason",
+    "Ticket",
+]

@@ -1,0 +1,169 @@
+"""The language between the router and a scheduler: facts in, effects out.
+
+A scheduler is told what happened (one method per kind of fact, all called in the
+router thread) and answers with a list of effects for the router to carry out in
+order. It sees model ids, states, tickets and the time it is given; never a socket, a
+thread or a process. It is therefore the only writer of everything it knows, and
+no read of a process's state ever gates a decision.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from swapper.core.errors import ProcessError, RequestError
+from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
+from swapper.core.states import ProcessState
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A request as the scheduler sees it.
+
+    Attributes:
+        arrived_s: when it was submitted, on the router's monotonic clock.
+    """
+
+    id: TicketId
+    model: ModelId
+    arrived_s: float
+
+
+class StopReason(StrEnum):
+    """Why the router stops a model; the words appear in the log."""
+
+    SWAP = "swap"
+    UNLOAD = "unload"
+    IDLE = "ttl"
+    ABORT = "nobody waits for it"
+    SHUTDOWN = "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Hand the ticket's caller a lease on this run of the model.
+
+    If the caller has left, the router reports ``serve_done`` at once: a lease counts
+    if and only if somebody will end it.
+    """
+
+    ticket: Ticket
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer the ticket's caller with an error."""
+
+    ticket: Ticket
+    error: RequestError
+
+
+@dataclass(frozen=True, slots=True)
+class StartModel:
+    """Start the model's process as run number *run*; ``started`` will follow."""
+
+    model: ModelId
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class StopModel:
+    """Stop this run; ``stopped`` will follow.
+
+    Attributes:
+        target: the model that needs the room; None unless the reason is SWAP.
+    """
+
+    model: ModelId
+    run: RunId
+    reason: StopReason
+    target: ModelId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerUnload:
+    """Everything this unload named has stopped."""
+
+    unload: UnloadId
+
+
+Effect: TypeAlias = Grant | Refuse | StartModel | StopModel | AnswerUnload
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """One waiting ticket.
+
+    Attributes:
+        position: 1-based place among the tickets waiting for room; 0 for one whose
+            model is being loaded.
+    """
+
+    ticket: Ticket
+    position: int
+
+
+class Scheduler(Protocol):
+    """Decides. Every method runs in the router thread and never blocks.
+
+    *now* is the router's monotonic clock in seconds.
+    """
+
+    def submit(self, ticket: Ticket, now: float) -> Sequence[Effect]:
+        """Take a new ticket; it gets exactly one Grant or Refuse, now or later."""
+        ...
+
+    def cancel(self, ticket: TicketId, now: float) -> Sequence[Effect]:
+        """Forget a ticket whose caller has left; unknown ones are ignored."""
+        ...
+
+    def serve_done(self, ticket: TicketId, now: float) -> Sequence[Effect]:
+        """End the lease of a granted ticket; unknown ones are ignored."""
+        ...
+
+    def started(
+        self, model: ModelId, run: RunId, error: ProcessError | None, now: float
+    ) -> Sequence[Effect]:
+        """Note that a start succeeded or failed; ``stopped`` follows a failure."""
+        ...
+
+    def exited(self, model: ModelId, run: RunId, now: float) -> Sequence[Effect]:
+        """Note that a ready process ended by itself; ``stopped`` follows."""
+        ...
+
+    def stopped(self, model: ModelId, run: RunId, now: float) -> Sequence[Effect]:
+        """Note that nothing is left of a run."""
+        ...
+
+    def unload(
+        self, unload: UnloadId, models: Collection[ModelId] | None, now: float
+    ) -> Sequence[Effect]:
+        """Stop these models (None: all) without waiting for their requests."""
+        ...
+
+    def tick(self, now: float) -> Sequence[Effect]:
+        """Do what is due; called when ``next_deadline`` has passed."""
+        ...
+
+    def shutdown(self, now: float) -> Sequence[Effect]:
+        """Refuse everything from here on and stop all models."""
+        ...
+
+    def next_deadline(self) -> float | None:
+        """Return when ``tick`` is wanted, None for never."""
+        ...
+
+    def states(self) -> Mapping[ModelId, ProcessState]:
+        """Return a copy of every model's state, in order of ids."""
+        ...
+
+    def queue(self) -> Sequence[Queued]:
+        """Return the waiting tickets, those waiting for room in queue order."""
+        ...
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Return whether every model is stopped."""
+        ...

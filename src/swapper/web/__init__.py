@@ -1,0 +1,1 @@
+"""The WSGI application: routes, errors, and how a request reaches its model."""

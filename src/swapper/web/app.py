@@ -1,0 +1,184 @@
+"""The WSGI application; everything a request passes is on this page.
+
+access log > preflight > cross-site rule > routes > handler > errors
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from swapper.config import Config
+from swapper.core.errors import ClientGoneError, InternalError, RequestError
+from swapper.core.ids import ModelId
+from swapper.logs import Logs
+from swapper.relay import Upstream
+from swapper.router import LocalRouter
+from swapper.web.browser import preflight, refuse_cross_site
+from swapper.web.client import ClientWatch
+from swapper.web.errors import error_response
+from swapper.web.request import Request
+from swapper.web.response import Response, redirect
+from swapper.web.routes.inference import BODY_PATHS, QUERY_PATHS, InferenceRoutes
+from swapper.web.routes.logs import LogRoutes
+from swapper.web.routes.models import ModelRoutes
+from swapper.web.routes.operations import OperationRoutes
+from swapper.web.routes.upstream import UpstreamRoutes
+from swapper.web.routing import ANY, Handler, Routes
+from swapper.web.serving import ModelService
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+_UNLOGGED = ("/wol-health", "/api/performance", "/metrics")
+_CLIENT_CLOSED_REQUEST = 499
+"""Status in the access log when the client left before the answer."""
+
+
+class WebApp:
+    """Answers requests. Thread-safe: one call per request, in any thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        router: LocalRouter,
+        upstreams: Mapping[ModelId, Upstream],
+        logs: Logs,
+    ) -> None:
+        self._routes = _routes(config, router, ModelService(router, upstreams), logs)
+        self._clients = ClientWatch()
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        started_s = time.monotonic()
+        client, end_watch = self._clients.client(environ)
+        request = Request(environ, client)
+        request.on_close(lambda: end_watch() and None)
+        response = self._respond(request)
+        body = _Body(request, response, started_s)
+        start_response(response.status_line, response.headers)
+        return body.finished() if isinstance(response.body, list) else body
+
+    def close(self) -> None:
+        """End the threads that watch clients."""
+        self._clients.close()
+
+    def _respond(self, request: Request) -> Response:
+        try:
+            if request.method == "OPTIONS":
+                return preflight(request)
+            refuse_cross_site(request)
+            return self._routes.dispatch(request)
+        except ClientGoneError:
+            return Response(_CLIENT_CLOSED_REQUEST, [("Content-Length", "0")])
+        except RequestError as exc:
+            return error_response(exc, request.header("Accept"))
+        except Exception:
+            logger.exception("request failed path=%s", request.path)
+            return error_response(
+                InternalError("internal error; the log has the details"),
+                request.header("Accept"),
+            )
+
+
+def _routes(
+    config: Config, router: LocalRouter, service: ModelService, logs: Logs
+) -> Routes:
+    inference = InferenceRoutes(config, service).serve
+    models = ModelRoutes(config, router)
+    operations = OperationRoutes(config, router)
+    log = LogRoutes(config, logs)
+    fixed: dict[str, dict[str, Handler]] = {
+        "/": {"GET": operations.index},
+        "/health": {"GET": operations.health},
+        "/wol-health": {"GET": operations.health},
+        "/v1/models": {"GET": models.listing},
+        "/models": {"GET": models.listing},
+        "/running": {"GET": models.running},
+        "/unload": {"GET": operations.unload_all},
+        "/api/models/unload": {"POST": operations.unload_all_json},
+        "/logs": {"GET": log.history},
+        "/logs/stream": {"GET": log.stream},
+        "/upstream": {"GET": lambda _: redirect("/ui/models", 302)},
+    }
+    for path in BODY_PATHS:
+        fixed.setdefault(path, {})["POST"] = inference
+    for path in QUERY_PATHS:
+        fixed.setdefault(path, {})["GET"] = inference
+    subtrees: dict[str, dict[str, Handler]] = {
+        "/upstream/": {ANY: UpstreamRoutes(config, service).serve},
+        "/logs/stream/": {"GET": log.stream},
+        "/api/models/unload/": {"POST": operations.unload_one},
+    }
+    return Routes(fixed, subtrees)
+
+
+class _Body:
+    """The response body as the server sees it: counted, and closed exactly once."""
+
+    def __init__(self, request: Request, response: Response, started_s: float) -> None:
+        self._request = request
+        self._response = response
+        self._started_s = started_s
+        self._pieces: Iterator[bytes] = iter(response.body)
+        self._bytes = 0
+        self._closers: list[Callable[[], None]] = [
+            *request.closers,
+            self._log,
+        ]
+        close_body = getattr(response.body, "close", None)
+        if close_body is not None:
+            self._closers.insert(0, close_body)
+
+    def __iter__(self) -> "_Body":
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            piece = next(self._pieces)
+        except StopIteration:
+            self.close()
+            raise
+        self._bytes += len(piece)
+        return piece
+
+    def finished(self) -> list[bytes]:
+        """Return a body that is there already, so that one send can take it all."""
+        pieces = list(self)
+        self.close()
+        return pieces
+
+    def close(self) -> None:
+        """Run what waits for the end of the response, each once."""
+        while self._closers:
+            self._closers.pop(0)()
+
+    def _log(self) -> None:
+        request = self._request
+        if request.path.startswith(_UNLOGGED):
+            return
+        environ = request.environ
+        logger.info(
+            'Request %s "%s %s %s" %d %d "%s" %.3fs',
+            _client_ip(request),
+            request.method,
+            environ.get("PATH_INFO", ""),
+            environ.get("SERVER_PROTOCOL", ""),
+            self._response.status,
+            self._bytes,
+            request.header("User-Agent"),
+            time.monotonic() - self._started_s,
+        )
+
+
+def _client_ip(request: Request) -> str:
+    forwarded = request.header("X-Forwarded-For").partition(",")[0].strip()
+    return (
+        forwarded
+        or request.header("X-Real-IP")
+        or str(request.environ.get("REMOTE_ADDR", ""))
+    )

@@ -1,0 +1,110 @@
+"""One HTTP request as the handlers see it: a view of the WSGI environ.
+
+Nothing is parsed before somebody asks. Works under any WSGI server; what only some
+of them tell (raw target, raw headers, the client's socket) has a fallback.
+"""
+
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, cast
+from urllib.parse import parse_qsl, quote
+
+from swapper.core.errors import BadRequestError
+from swapper.net.http1 import Headers
+from swapper.web.client import Client
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_PATH_SAFE = "/!$&'()*+,;=:@~-._%"
+
+
+class Request:
+    """A request; belongs to the thread that serves it.
+
+    Attributes:
+        client: who is at the other end of the connection.
+        rest: for subtree routes, the raw path after the route's prefix, without a
+            leading slash; set by the router table.
+    """
+
+    def __init__(self, environ: "WSGIEnvironment", client: Client) -> None:
+        self.environ = environ
+        self.client = client
+        self.method: str = environ["REQUEST_METHOD"]
+        self.path, self.query = _split_target(environ)
+        self.rest = ""
+
+    @property
+    def target(self) -> str:
+        """Return path and query exactly as sent."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    def header(self, name: str) -> str:
+        """Return a header's value, "" if absent; repeated ones joined by commas."""
+        key = name.upper().replace("-", "_")
+        if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
+            key = f"HTTP_{key}"
+        return str(self.environ.get(key, ""))
+
+    @cached_property
+    def headers(self) -> Headers:
+        """Return the headers as (name, value) pairs, as received if known."""
+        raw = self.environ.get("swapper.raw_headers")
+        if raw is not None:
+            return cast("Headers", raw)
+        return tuple(
+            (_header_name(key), str(value))
+            for key, value in self.environ.items()
+            if key.startswith("HTTP_")
+            or (key in {"CONTENT_TYPE", "CONTENT_LENGTH"} and value)
+        )
+
+    @cached_property
+    def query_items(self) -> list[tuple[str, str]]:
+        """Return the query's pairs, decoded, in order, blank values kept."""
+        return parse_qsl(self.query, keep_blank_values=True)
+
+    def query_value(self, name: str) -> str | None:
+        """Return the first value of a query parameter, None if absent."""
+        return next((value for key, value in self.query_items if key == name), None)
+
+    @property
+    def input(self) -> IO[bytes]:
+        """Return the body as a file, bounded at its end."""
+        return cast("IO[bytes]", self.environ["wsgi.input"])
+
+    @cached_property
+    def content_length(self) -> int | None:
+        """Return the body's length in bytes; None if it is chunked.
+
+        Raises:
+            BadRequestError: the header is not a number.
+        """
+        if self.header("Transfer-Encoding"):
+            return None
+        text = self.header("Content-Length").strip()
+        if not text:
+            return 0
+        if not (text.isascii() and text.isdigit()):
+            raise BadRequestError(f"Content-Length {text!r} is not a number")
+        return int(text)
+
+
+def _split_target(environ: "WSGIEnvironment") -> tuple[str, str]:
+    """Return raw path and query; the host of an absolute target is ignored."""
+    raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    if raw is None:  # a server that tells only the decoded path
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        quoted = quote(path.encode("latin-1"), safe=_PATH_SAFE.replace("%", ""))
+        return quoted or "/", environ.get("QUERY_STRING", "")
+    target = str(raw).partition("#")[0]
+    if not target.startswith("/"):
+        scheme, separator, after = target.partition("://")
+        if separator and scheme.isalpha():
+            target = "/" + after.partition("/")[2]
+    path, _, query = target.partition("?")
+    return path, query
+
+
+def _header_name(key: str) -> str:
+    return key.removeprefix("HTTP_").replace("_", "-").title()

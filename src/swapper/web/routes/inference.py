@@ -1,0 +1,73 @@
+"""Routes that name their model in the body, a form or the query (http-api.md 3.1)."""
+
+from swapper.config import Config, resolve_model
+from swapper.core.errors import NotFoundError
+from swapper.web.model_name import find_model
+from swapper.web.request import Request
+from swapper.web.response import Response
+from swapper.web.serving import ModelService
+
+BODY_PATHS = (
+    "/v1/chat/completions",
+    "/v1/responses",
+    "/v1/completions",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+    "/v1/embeddings",
+    "/reranking",
+    "/rerank",
+    "/v1/rerank",
+    "/v1/reranking",
+    "/infill",
+    "/completion",
+    "/v1/audio/speech",
+    "/v1/audio/voices",
+    "/v1/images/generations",
+    "/sdapi/v1/txt2img",
+    "/sdapi/v1/img2img",
+    "/audioapi/v1/tasks/run",
+    "/v/chat/completions",
+    "/v/responses",
+    "/v/completions",
+    "/v/messages",
+    "/v/messages/count_tokens",
+    "/v/embeddings",
+    "/v/rerank",
+    "/v/reranking",
+    "/v1/audio/transcriptions",
+    "/v1/images/edits",
+)
+"""POST routes. ``/v`` and ``/audioapi`` are taken off before the upstream sees it."""
+
+QUERY_PATHS = ("/v1/audio/voices", "/sdapi/v1/loras", "/props")
+"""GET and HEAD routes."""
+
+_PREFIXES = ("/v/", "/audioapi/")
+
+
+class InferenceRoutes:
+    """Finds the model and lets it answer."""
+
+    def __init__(self, config: Config, service: ModelService) -> None:
+        self._config = config
+        self._service = service
+
+    def serve(self, request: Request) -> Response:
+        """Relay the request to the model it names."""
+        wanted = find_model(request)
+        model = resolve_model(self._config, wanted.name)
+        if model is None:
+            raise NotFoundError("no router for requested model")
+        use_name = self._config.models[model].use_model_name
+        if use_name:
+            wanted.rename(use_name)
+        return self._service.serve(
+            request, model, _upstream_target(request), wanted.body, wanted.length
+        )
+
+
+def _upstream_target(request: Request) -> str:
+    for prefix in _PREFIXES:
+        if request.path.startswith(prefix):
+            return request.target[len(prefix) - 1 :]
+    return request.target

@@ -1,0 +1,70 @@
+"""Log history and live log streams (http-api.md 20.6)."""
+
+from swapper.config import Config, find_model_in_path
+from swapper.core.errors import BadRequestError
+from swapper.logs import Logs, Monitor, Subscription
+from swapper.web.request import Request
+from swapper.web.response import Response
+
+
+class LogRoutes:
+    """Shows what swapper and the models write."""
+
+    def __init__(self, config: Config, logs: Logs) -> None:
+        self._config = config
+        self._logs = logs
+
+    def history(self, request: Request) -> Response:  # noqa: ARG002 - a handler
+        """Return the combined history, possibly empty."""
+        body = self._logs.combined.history()
+        headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
+        return Response(200, headers, [body])
+
+    def stream(self, request: Request) -> Response:
+        """Return history (unless ``no-history``) and then what is written, live."""
+        monitor = self._monitor(request)
+        with_history = request.query_value("no-history") is None
+        subscription = monitor.subscribe(history=with_history)
+        # a reader that hangs up must not wait for the next line to be noticed
+        binding = request.client.token.bind(subscription.close)
+        request.on_close(subscription.close)
+        request.on_close(lambda: binding.release() and None)
+        headers = [
+            ("Content-Type", "text/plain"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("X-Accel-Buffering", "no"),
+        ]
+        return Response(200, headers, _LogBody(subscription))
+
+    def _monitor(self, request: Request) -> Monitor:
+        if not request.rest:
+            return self._logs.combined
+        if request.rest in {"proxy", "upstream"}:
+            proxy, upstream = self._logs.proxy, self._logs.upstream
+            return proxy if request.rest == "proxy" else upstream
+        found = find_model_in_path(self._config, request.rest)
+        if found is None:
+            raise BadRequestError(
+                "invalid logger. Use 'proxy', 'upstream' or a model's ID"
+            )
+        return self._logs.model(found.model)
+
+
+class _LogBody:
+    """A subscription as a response body."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+
+    def __iter__(self) -> "_LogBody":
+        return self
+
+    def __next__(self) -> bytes:
+        piece = self._subscription.read(None)
+        if not piece:
+            raise StopIteration
+        return piece
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._subscription.close()

@@ -1,0 +1,48 @@
+"""Health, version and unloading (http-api.md section 20)."""
+
+from swapper import __version__
+from swapper.config import Config, find_model_in_path
+from swapper.core.errors import NotFoundError
+from swapper.router import LocalRouter
+from swapper.web.request import Request
+from swapper.web.response import Response, json_response, text_response
+
+
+class OperationRoutes:
+    """What an operator or a script asks."""
+
+    def __init__(self, config: Config, router: LocalRouter) -> None:
+        self._config = config
+        self._router = router
+
+    def health(self, request: Request) -> Response:  # noqa: ARG002 - a handler
+        """Say that the listener is up, whatever the models do."""
+        return text_response("OK")
+
+    def index(self, request: Request) -> Response:
+        """Tell a person with a browser or curl where to go on."""
+        base = f"http://{request.header('Host') or 'localhost'}"
+        return text_response(
+            f"swapper {__version__} serves {len(self._config.models)} models.\n\n"
+            f"{base}/v1/models        what there is\n"
+            f"{base}/running          what runs\n"
+            f"{base}/logs/stream      what happens\n"
+        )
+
+    def unload_all(self, request: Request) -> Response:  # noqa: ARG002 - a handler
+        """Stop all models; answer when they have stopped."""
+        self._router.unload()
+        return text_response("OK")
+
+    def unload_all_json(self, request: Request) -> Response:  # noqa: ARG002 - a handler
+        """Stop all models; answer in JSON."""
+        self._router.unload()
+        return json_response({"msg": "ok"})
+
+    def unload_one(self, request: Request) -> Response:
+        """Stop the model that the path names; also if it does not run."""
+        found = find_model_in_path(self._config, request.rest)
+        if found is None or found.rest.strip("/"):
+            raise NotFoundError("model not found")
+        self._router.unload([found.model])
+        return text_response("OK")
