@@ -19,7 +19,6 @@ These work at any time and are not counted:
 """
 
 import argparse
-import json
 import os
 import signal
 import socket
@@ -28,15 +27,21 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import NoReturn
 
 from fake_server import script
 from fake_server.answers import adapted, answer_to
 from fake_server.board import Board
-from fake_server.message import Answer, Request, json_answer, parse_request, render
-from fake_server.message import render_head
+from fake_server.message import (
+    Answer,
+    Request,
+    json_answer,
+    parse_request,
+    render,
+    render_head,
+)
 from fake_server.wire import ClientGoneError, Wire, accept_key
 
 
@@ -146,31 +151,36 @@ class Model:
 def parse_options(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the options; see --help."""
     about, _, steering = (__doc__ or "").partition("\n\nThese")
+    # a fixed width, because asking the terminal imports a tenth of all we import
+    layout = partial(argparse.RawDescriptionHelpFormatter, width=88)
     parser = argparse.ArgumentParser(
         description=about,
         epilog=f"{script.__doc__}\nThese{steering}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=layout,
     )
     add = parser.add_argument
     add("--port", type=int, required=True, help="0 chooses one and prints it")
     add("--host", default="127.0.0.1")
     add("--name", default="fake", help="told in every answer (default: fake)")
     add("--default", default="", metavar="QUERY", help="controls of every request")
-    seconds = {"type": float, "default": 0.0, "metavar": "S"}
-    add("--ready-after", **seconds, help="answer 503 until then")
-    add("--listen-after", **seconds, help="open the port that late")
+
+    def add_seconds(name: str, text: str, default: float | None = 0.0) -> None:
+        add(name, type=float, default=default, metavar="S", help=text)
+
+    add_seconds("--ready-after", "answer 503 until then")
+    add_seconds("--listen-after", "open the port that late")
     add("--no-health", action="store_true", help="/health is answered 404")
     add("--hang", action="store_true", help="accept connections, never answer")
-    add("--exit-after", type=float, metavar="S", help="0 ends before listening")
+    add_seconds("--exit-after", "end by itself; 0 is before listening", None)
     add("--exit-code", type=int, default=1, help="of --exit-after (default: 1)")
     add("--say", default="", metavar="TEXT", help="last words, written to stderr")
     add("--ignore-term", action="store_true", help="SIGTERM is counted, no more")
-    add("--term-delay", **seconds, help="time from SIGTERM to the end")
+    add_seconds("--term-delay", "time from SIGTERM to the end")
     add("--fork", type=int, default=0, metavar="N", help="children that sleep")
-    add("--daemon", action="store_true", help="a child in a session of its own")
-    add("--flood", type=float, default=0, metavar="MB", help="write that to stdout")
+    add("--daemon", action="store_true", help="an orphan in a session of its own")
+    add("--flood", type=int, default=0, metavar="MB", help="to stdout, once it listens")
     add("--flood-lines", type=int, default=0, metavar="N", help="lines, at start")
-    add("--pid-file", type=Path, metavar="FILE", help="all pids, one a line")
+    add("--pid-file", metavar="FILE", help="all pids, one a line")
     return parser.parse_args(argv)
 
 
@@ -186,12 +196,17 @@ def end(options: argparse.Namespace, code: int) -> NoReturn:
 
 def make_family(options: argparse.Namespace) -> list[int]:
     """Start the processes asked for and return their pids; before any thread."""
-    children = [_sleeper(options) for _ in range(options.fork)]
+    # inherited, so that no child is ever without it
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN if options.ignore_term else signal.SIG_DFL
+    )
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    children = [_sleeper() for _ in range(options.fork)]
     if options.daemon:
         readable, writable = os.pipe()
         if not (middle := os.fork()):
             os.setsid()
-            os.write(writable, str(_sleeper(options)).encode())
+            os.write(writable, str(_sleeper()).encode())
             os._exit(0)
         os.waitpid(middle, 0)
         children.append(int(os.read(readable, 20)))
@@ -201,20 +216,18 @@ def make_family(options: argparse.Namespace) -> list[int]:
     return children
 
 
-def _sleeper(options: argparse.Namespace) -> int:
+def _sleeper() -> int:
     if child := os.fork():
         return child
-    if options.ignore_term:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         signal.pause()
 
 
-def write_pids(path: Path, pids: list[int]) -> None:
-    """Write the file in one step, so that whoever waits for it finds it whole."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_text("".join(f"{pid}\n" for pid in pids), encoding="ascii")
-    draft.replace(path)
+def write_pids(path: str, pids: list[int]) -> None:
+    """Write them in one step: who waits for the file finds it empty or complete."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.write(descriptor, "".join(f"{pid}\n" for pid in pids).encode())
+    os.close(descriptor)
 
 
 def obey_signals(options: argparse.Namespace, board: Board) -> None:
@@ -241,12 +254,11 @@ def say_lines(name: str, number: int) -> None:
     sys.stdout.flush()
 
 
-def flood(megabytes: float, board: Board) -> None:
+def flood(megabytes: int, board: Board) -> None:
     """Write that much to stdout as fast as it is taken; the state tells how fast."""
-    line = b"%0*d\n" % (99, 0)
-    block = line * 10_000
+    block = (b"-" * 99 + b"\n") * 10_000
     began_s = time.monotonic()
-    for _ in range(round(megabytes)):
+    for _ in range(megabytes):
         sys.stdout.buffer.write(block)
         sys.stdout.buffer.flush()
         board.count("flood_bytes", len(block))
@@ -259,12 +271,33 @@ def in_background(work: threading.Thread) -> None:
     work.start()
 
 
-def main() -> None:
+def serve(options: argparse.Namespace, board: Board) -> NoReturn:
+    """Accept connections for ever."""
+    listener = socket.create_server((options.host, options.port), backlog=1024)
+    board.listens()
+    pids = " ".join(map(str, [os.getpid(), *board.about["children"]]))
+    port = listener.getsockname()[1]
+    print(f"{options.name} listens on port {port}, pids {pids}", flush=True)
+    if options.flood:
+        in_background(threading.Thread(target=flood, args=(options.flood, board)))
+    model = Model(options, board)
+    kept = []
+    for number in count(1):
+        sock, _ = listener.accept()
+        if options.hang:
+            kept.append(sock)
+            continue
+        wire = Wire(sock, number)
+        in_background(threading.Thread(target=model.converse, args=(wire,)))
+    raise AssertionError
+
+
+def main() -> NoReturn:
     """Run until a signal or an option ends the process."""
     options = parse_options()
     board = Board(options.name, options.ready_after)
-    obey_signals(options, board)
     pids = [os.getpid(), *make_family(options)]
+    obey_signals(options, board)
     board.about["children"] = pids[1:]
     if options.pid_file:
         write_pids(options.pid_file, pids)
@@ -274,7 +307,9 @@ def main() -> None:
     if options.exit_after:
         ending = (options, options.exit_code)
         in_background(threading.Timer(options.exit_after, end, ending))
-    if options.flood:
-        in_background(threading.Thread(target=flood, args=(options.flood, board)))
     time.sleep(options.listen_after)
     serve(options, board)
+
+
+if __name__ == "__main__":
+    main()

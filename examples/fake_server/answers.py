@@ -6,7 +6,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from fake_server.message import Answer, Json, Request, answer_of, json_answer
+from fake_server.message import (
+    Answer,
+    Controls,
+    Json,
+    Request,
+    answer_of,
+    json_answer,
+)
 
 BLOCK_BYTES: Final = 65536
 TEXT_LIMIT_BYTES: Final = 65536  # a longer body is told by length and sha256
@@ -24,6 +31,11 @@ def answer_to(request: Request, name: str) -> Answer:
         answer = echo(request, name)
     else:
         answer = ROUTES.get(request.path, echo)(request, name)
+    return adapted(answer, controls)
+
+
+def adapted(answer: Answer, controls: Controls) -> Answer:
+    """Return the answer with status, headers and body changed as asked for."""
     pieces, headers = answer.pieces, [*answer.headers]
     if width := controls.count("slice"):
         pieces = list(_sliced(b"".join(pieces), width))
@@ -157,37 +169,51 @@ def messages(request: Request, name: str) -> Answer:
 def responses(request: Request, name: str) -> Answer:
     """Answer /v1/responses in OpenAI's shape."""
     asked, tokens = request.json(), words(request, name)
-    head = {"id": "resp_1", "object": "response", "created_at": CREATED}
+    part: Json = {"type": "output_text", "text": "".join(tokens), "annotations": []}
+    item: Json = {"id": "msg_1", "type": "message", "role": "assistant"}
+    full_item = {**item, "status": "completed", "content": [part]}
+    head: Json = {"id": "resp_1", "object": "response", "created_at": CREATED}
     head["model"] = asked.get("model", name)
-    content = {"type": "output_text", "text": "".join(tokens), "annotations": []}
-    item = {"id": "msg_1", "type": "message", "role": "assistant"}
-    output = [{**item, "status": "completed", "content": [content]}]
     usage = {
         "input_tokens": PROMPT_TOKENS,
         "output_tokens": len(tokens),
         "total_tokens": PROMPT_TOKENS + len(tokens),
     }
-    whole = {**head, "status": "completed", "output": output, "usage": usage}
+    whole = {**head, "status": "completed", "output": [full_item], "usage": usage}
     if not asked.get("stream"):
         return json_answer(whole)
-    begun = {**head, "status": "in_progress", "output": []}
-    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-    delta = "response.output_text.delta"
-    parts: list[Json] = [
-        {"type": "response.created", "response": begun},
-        *({"type": delta, **place, "delta": token} for token in tokens),
-        {"type": "response.completed", "response": whole},
+    empty_item = {**item, "status": "in_progress", "content": []}
+    steps: list[tuple[str, Json]] = [
+        ("created", {"response": {**head, "status": "in_progress", "output": []}}),
+        ("output_item.added", {"item": empty_item}),
+        ("content_part.added", {"part": {**part, "text": ""}}),
+        *(("output_text.delta", {"delta": token}) for token in tokens),
+        ("output_text.done", {"text": part["text"]}),
+        ("content_part.done", {"part": part}),
+        ("output_item.done", {"item": full_item}),
+        ("completed", {"response": whole}),
     ]
-    return events({**part, "sequence_number": n} for n, part in enumerate(parts))
+    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0, "logprobs": []}
+    return events(
+        {"type": f"response.{kind}", "sequence_number": n, **place, **fields}
+        for n, (kind, fields) in enumerate(steps)
+    )
 
 
 def embeddings(request: Request, name: str) -> Answer:
     """Answer /v1/embeddings: four numbers for each input, always the same."""
     asked = request.json()
     given = asked.get("input", "")
-    sums = [zlib.crc32(str(i).encode()) for i in (given if isinstance(given, list) else [given])]
+    sums = [
+        zlib.crc32(str(i).encode())
+        for i in (given if isinstance(given, list) else [given])
+    ]
     data = [
-        {"object": "embedding", "index": n, "embedding": [b / 255 for b in s.to_bytes(4)]}
+        {
+            "object": "embedding",
+            "index": n,
+            "embedding": [b / 255 for b in s.to_bytes(4)],
+        }
         for n, s in enumerate(sums)
     ]
     usage = {"prompt_tokens": PROMPT_TOKENS, "total_tokens": PROMPT_TOKENS}

@@ -10,17 +10,32 @@ from fake_server.message import Answer, Controls, json_answer
 
 
 class Board:
-    """What has happened so far, and who is held back; any thread."""
+    """Counters and holds; any thread.
+
+    Attributes:
+        about: facts for /health; times are of the machine's monotonic clock, so
+            that another process can compare them with its own.
+    """
 
     def __init__(self, name: str, ready_after_s: float) -> None:
         now_s = time.monotonic()
-        self.about: dict[str, Any] = {"name": name, "pid": os.getpid()}
-        self.about |= {"started_s": now_s, "ready_s": now_s + ready_after_s}
+        self.about: dict[str, Any] = {
+            "name": name,
+            "pid": os.getpid(),
+            "children": [],
+            "started_s": now_s,
+            "ready_s": now_s + ready_after_s,
+        }
         self._changed = threading.Condition()  # guards everything below
-        self._counts = Counter(total=0, in_progress=0, held=0, hangups=0, terms=0)
-        self._counts["flood_bytes"] = 0
+        self._counts = Counter(
+            total=0, in_progress=0, held=0, hangups=0, terms=0, flood_bytes=0
+        )
         self._by_path: Counter[str] = Counter()
         self._holds: dict[int, str] = {}  # descriptor that takes the release: key
+
+    def listens(self) -> None:
+        """Note that the port is open: not ready before that."""
+        self.about["ready_s"] = max(self.about["ready_s"], time.monotonic())
 
     def count(self, name: str, change: int = 1) -> None:
         """Change a counter."""
@@ -40,11 +55,11 @@ class Board:
         """Return the counters, once they are within the bounds asked for."""
 
         def is_so() -> bool:
-            return all(
-                controls.number(f"min_{name}", number) <= number
-                and number <= controls.number(f"max_{name}", number)
-                for name, number in self._counts.items()
-            )
+            for name, number in self._counts.items():
+                least = controls.number(f"min_{name}", number)
+                if not least <= number <= controls.number(f"max_{name}", number):
+                    return False
+            return True
 
         with self._changed:
             done = self._changed.wait_for(is_so, controls.number("within", 10))

@@ -34,14 +34,15 @@ Step: TypeAlias = bytes | float | str | None
 """Send these bytes, pause so many seconds, hold until this key, drop the connection."""
 
 
-def opening(controls: Controls) -> Iterator[Step]:
+def opening(request: Request) -> Iterator[Step]:
     """Yield the steps before the head."""
+    controls = request.controls
     yield controls.number("delay")
     if "hold" in controls and "hold_at" not in controls:
         yield controls.text("hold")
     if controls.text("drop", "head" if "crash" in controls else "") == "head":
         yield None
-    if "raw" in controls:
+    if "raw" in controls and not request.is_upgrade:
         yield binascii.a2b_base64(controls.text("raw").replace(" ", "+"))
         if "hold_at" in controls:
             yield controls.text("hold")

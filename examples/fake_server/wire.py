@@ -1,5 +1,6 @@
 """Connections: exact bytes out, hang-ups noticed at once."""
 
+import binascii
 import os
 import select
 import socket
@@ -9,6 +10,7 @@ from typing import Final, Protocol
 from fake_server.message import Request
 
 READ_BYTES: Final = 65536
+WEBSOCKET_GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 HANG_UP: Final = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
@@ -153,6 +155,14 @@ class Wire:
         """Echo bytes until the client hangs up."""
         while True:
             self.send(self.read())
+
+
+def accept_key(key: str) -> str:
+    """Return the Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 4.2.2)."""
+    from hashlib import sha1  # noqa: PLC0415 - loads OpenSSL: a third of our start
+
+    digest = sha1(f"{key}{WEBSOCKET_GUID}".encode(), usedforsecurity=False).digest()
+    return binascii.b2a_base64(digest, newline=False).decode()
 
 
 def _unmasked(data: bytes, mask: bytes) -> bytes:

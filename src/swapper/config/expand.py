@@ -32,8 +32,8 @@ from swapper.config.macros import (
     macro_text,
     references,
 )
-from swapper.config.report import Report
-from swapper.core.errors import ConfigError, ConfigProblem
+from swapper.config.report import Report, problem_at
+from swapper.core.errors import ConfigError
 
 DEFAULT_START_PORT: Final = 5800
 DEFAULT_PROXY: Final = f"http://localhost:${{{PORT}}}"
@@ -129,11 +129,12 @@ def _expand_model(
     path = f"models.{model_id}"
     entries = _prepared(model)
     macros = macros.preceded_by({MODEL_ID: model_id})
-    needs_port = expander.contains(entries.get("cmd"), macros, _PORT_REFERENCE)
-    if needs_port:
+    # Whatever is left in cmd is ${PORT}, or an error that is reported below; then
+    # nobody knows whether a port is wanted, and no second error should follow.
+    if references(expander.text(entries.get("cmd"), macros)):
         macros = macros.preceded_by({PORT: ports.take(path, model)})
-    else:
-        expander.reject_proxy_with_port(path, model, entries, macros)
+    elif _PORT_REFERENCE in expander.text(entries["proxy"], macros):
+        expander.report_missing_port(path, entries["proxy"])
     return model.with_entries(
         {
             key: Entry(
@@ -154,11 +155,11 @@ def _prepared(model: MapNode) -> dict[str, Entry]:
     """Return the entries without macros and comments, and with a proxy."""
     entries = {key: entry for key, entry in model.entries.items() if key != "macros"}
     for key in _COMMANDS:
-        entry = entries.get(key)
-        if entry and isinstance(node := entry.node, ScalarNode):
-            if isinstance(node.value, str):
-                text = remove_comment_lines(node.value)
-                entries[key] = Entry(entry.where, ScalarNode(node.where, text, text))
+        node = model.get(key)
+        if isinstance(node, ScalarNode) and isinstance(node.value, str):
+            text = remove_comment_lines(node.value)
+            bare = ScalarNode(node.where, text, text)
+            entries[key] = Entry(model.entries[key].where, bare)
     if model.get("proxy") is None:
         where = model.where
         default = ScalarNode(where, DEFAULT_PROXY, DEFAULT_PROXY)
@@ -178,8 +179,7 @@ class _Expander:
     ) -> Node:
         """Return *node* expanded at any depth; itself if nothing changed.
 
-        Args:
-            kept: references that may stay.
+        References in *kept* may stay unresolved.
         """
         match node:
             case ScalarNode():
@@ -199,36 +199,20 @@ class _Expander:
                 }
                 return node.with_entries(entries)
 
-    def contains(self, entry: Entry | None, macros: Macros, reference: str) -> bool:
-        """Tell whether a text contains *reference* once it is expanded."""
-        if entry is None or not isinstance(entry.node, ScalarNode):
-            return False
-        value = entry.node.value
-        return isinstance(value, str) and reference in macro_text(
-            self._expanded(value, macros, entry.node)
-        )
+    def text(self, entry: Entry | None, macros: Macros) -> str:
+        """Return a text with *macros* expanded; "" if it is none."""
+        node = entry.node if entry else None
+        if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+            return ""
+        return macro_text(self._expanded(node.value, macros, node))
 
-    def reject_proxy_with_port(
-        self, path: str, model: MapNode, entries: dict[str, Entry], macros: Macros
-    ) -> None:
+    def report_missing_port(self, path: str, proxy: Entry) -> None:
         """Report a proxy with a port that ``cmd`` never tells the model server."""
-        if not self.contains(entries.get("proxy"), macros, _PORT_REFERENCE):
-            return
-        cmd = entries.get("cmd")
-        if cmd and self.contains(cmd, macros, "${") and self._unresolved(cmd, macros):
-            return  # One of those macros may be where the port should come from.
         message = (
             f"needs a port ({_PORT_REFERENCE}), but {path}.cmd does not contain "
             f"{_PORT_REFERENCE}: add it to cmd, or set proxy to the server's address"
         )
-        where = entries["proxy"].where
-        self._report.error(child(path, "proxy"), where or model.where, message)
-
-    def _unresolved(self, entry: Entry, macros: Macros) -> bool:
-        node = entry.node
-        if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
-            return False
-        return bool(references(macro_text(self._expanded(node.value, macros, node))))
+        self._report.error(child(path, "proxy"), proxy.where, message)
 
     def _scalar(
         self, node: ScalarNode, path: str, macros: Macros, kept: tuple[str, ...]
@@ -238,9 +222,8 @@ class _Expander:
         value = self._expanded(node.value, macros, node)
         text = macro_text(value)
         left = [name for name in references(text) if name not in kept]
-        unexplained = [name for name in left if name not in macros.rejected]
-        if unexplained:
-            reasons = (_why_unresolved(name, path, macros) for name in unexplained)
+        if left:
+            reasons = (_why_unresolved(name, path, macros) for name in left)
             self._report.error(path, node.where, "; ".join(reasons))
         return ScalarNode(node.where, value, text)
 
@@ -251,8 +234,7 @@ class _Expander:
             value = macros.expand(text, min(MAX_VALUE_CHARS, self._chars_left))
         except ValueError as exc:
             message = f"macro {exc} makes a value too long"
-            problem = ConfigProblem("", message, node.where.source, node.where.line)
-            raise ConfigError(problem) from exc
+            raise ConfigError(problem_at(node.where, message)) from exc
         self._chars_left -= len(value) if isinstance(value, str) else 0
         return value
 

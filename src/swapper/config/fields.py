@@ -25,11 +25,9 @@ from swapper.config.keys import KeySet
 from swapper.config.report import Report
 from swapper.core.json import JsonValue
 
-_SPELLINGS: Final = {"yes": True, "y": True, "on": True}
-_NEGATIONS: Final = {"no": False, "n": False, "off": False}
 _BOOLEAN_WORDS: Final = {
-    form: value
-    for word, value in {**_SPELLINGS, **_NEGATIONS}.items()
+    form: word in ("yes", "y", "on")
+    for word in ("yes", "y", "on", "no", "n", "off")
     for form in (word, word.capitalize(), word.upper())
 }
 _SMALLEST: Final = -(2**63)
@@ -65,7 +63,11 @@ class Section:
         """Return the dotted path of *key*."""
         return child(self.path, key)
 
-    def has(self, key: str) -> bool:
+    def is_set(self, key: str) -> bool:
+        """Tell whether *key* is there and not null."""
+        return self._node.get(key) is not None
+
+    def is_filled(self, key: str) -> bool:
         """Tell whether *key* is set to something: not null, false or empty."""
         node = self._node.get(key)
         return node is not None and not is_hollow(node)
@@ -218,10 +220,15 @@ def _json(node: Node, path: str, report: Report) -> JsonValue:
                 name: _json(entry.node, child(path, name), report)
                 for name, entry in node.entries.items()
             }
-        case ScalarNode(value=Timestamp(rfc3339=text)):
-            return text
-        case ScalarNode(value=float() as value) if not math.isfinite(value):
-            report.error(path, node.where, f"JSON has no number {node.text}")
-            return None
-        case ScalarNode(value=value):
-            return value
+        case ScalarNode():
+            return _json_scalar(node, path, report)
+
+
+def _json_scalar(node: ScalarNode, path: str, report: Report) -> JsonValue:
+    value = node.value
+    if isinstance(value, Timestamp):
+        return value.rfc3339
+    if isinstance(value, float) and not math.isfinite(value):
+        report.error(path, node.where, f"JSON has no number {node.text}")
+        return None
+    return value

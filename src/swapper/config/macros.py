@@ -7,7 +7,7 @@ never those after it (config.md section 6.3).
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final, TypeAlias
 
@@ -34,31 +34,20 @@ _REFERENCE: Final = re.compile(r"\$\{([A-Za-z0-9_-]+|env\.[A-Za-z_][A-Za-z0-9_]*
 
 
 class Macros:
-    """Checked declarations, in order; immutable.
+    """The macros that one part of the file sees, in order; immutable."""
 
-    Attributes:
-        values: usable macros.
-        rejected: names whose declaration is an error already; a reference to
-            one of them is not worth another message.
-    """
+    __slots__ = ("values",)
 
-    __slots__ = ("rejected", "values")
-
-    def __init__(
-        self,
-        values: Mapping[str, MacroValue] | None = None,
-        rejected: Iterable[str] = (),
-    ) -> None:
-        self.values = dict(values or {})
-        self.rejected = frozenset(rejected)
+    def __init__(self, values: Mapping[str, MacroValue] | None = None) -> None:
+        self.values: Mapping[str, MacroValue] = dict(values or {})
 
     def overridden_by(self, own: "Macros") -> "Macros":
         """Return the macros of a model: its *own* take the place of ours."""
-        return Macros(self.values | own.values, self.rejected | own.rejected)
+        return Macros({**self.values, **own.values})
 
     def preceded_by(self, values: Mapping[str, MacroValue]) -> "Macros":
         """Return a copy with *values* in front: whatever follows may use them."""
-        return Macros({**values, **self.values}, self.rejected)
+        return Macros({**values, **self.values})
 
     def expand(self, text: str, limit_chars: int) -> MacroValue:
         """Return *text* expanded.
@@ -68,7 +57,7 @@ class Macros:
         Raises:
             ValueError: the result has more than *limit_chars* characters.
         """
-        for name, value in reversed(self.values.items()):
+        for name, value in reversed(tuple(self.values.items())):
             reference = f"${{{name}}}"
             if reference not in text:
                 continue
@@ -97,14 +86,11 @@ def declare(block: Node | None, path: str, report: Report) -> Macros:
         message = "<< is no macro name (anchors work for the whole block only)"
         report.error(child(path, "<<"), block.merge_where, message)
     values: dict[str, MacroValue] = {}
-    rejected: set[str] = set()
     for name, entry in block.entries.items():
         value = _declared(name, entry.node, child(path, name), entry.where, report)
-        if value is None:
-            rejected.add(name)
-        else:
+        if value is not None:
             values[name] = value
-    return Macros(values, rejected)
+    return Macros(values)
 
 
 def _declared(
@@ -152,4 +138,4 @@ def _float_text(value: float) -> str:
         mantissa = f"{digits[0]}.{digits[1:]}" if digits[1:] else digits
         sign = "-" if value < 0 else ""
         return f"{sign}{mantissa}e{exponent:+03d}"
-    return repr(value).removesuffix(".0") if exponent >= 0 else f"{shortest:f}"
+    return repr(value).removesuffix(".0")

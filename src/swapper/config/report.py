@@ -6,6 +6,21 @@ from swapper.config.document import Where
 from swapper.core.errors import ConfigError, ConfigProblem
 
 
+def problem_at(where: Where, message: str, path: str = "") -> ConfigProblem:
+    """Return a problem whose texts are safe to print on a terminal."""
+    return ConfigProblem(
+        _printable(path), _printable(message), _printable(where.source), where.line
+    )
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
+
+
 class Report:
     """Errors and warnings of one load; used by the loading thread only.
 
@@ -28,13 +43,11 @@ class Report:
         """Note that the value at *path* makes the configuration unusable."""
         # Problems of the text as a whole have no path; each of them counts.
         identity = (path, "" if path else f"{where} {message}")
-        problem = ConfigProblem(path, message, where.source, where.line)
-        self._errors.setdefault(identity, problem)
+        self._errors.setdefault(identity, problem_at(where, message, path))
 
     def warn(self, path: str, where: Where, message: str) -> None:
         """Note that the value at *path* is ignored or looks wrong."""
-        problem = ConfigProblem(path, message, where.source, where.line)
-        self._warnings[problem] = None
+        self._warnings[problem_at(where, message, path)] = None
 
     def raise_errors(self) -> None:
         """Raise one ``ConfigError`` with every error so far, if there is any."""

@@ -84,6 +84,8 @@ class Config:
         preload: real ids to load at start, in order, duplicates kept.
         sources: files it was read from, absolute; empty if from memory.
         warnings: what was ignored or looks wrong, for the log.
+        model_by_name: every id and alias to its model's id; made from *models*.
+        longest_name_chars: length of the longest of those names.
     """
 
     models: Mapping[ModelId, ModelConfig] = field(
@@ -102,3 +104,15 @@ class Config:
     preload: tuple[ModelId, ...] = ()
     sources: tuple[str, ...] = ()
     warnings: tuple[ConfigProblem, ...] = ()
+    model_by_name: Mapping[str, ModelId] = field(init=False, repr=False, compare=False)
+    longest_name_chars: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names: dict[str, ModelId] = {
+            alias: model.id for model in self.models.values() for alias in model.aliases
+        }
+        names.update((str(model_id), model_id) for model_id in self.models)
+        # The way of a frozen dataclass to compute a field from the others.
+        object.__setattr__(self, "model_by_name", MappingProxyType(names))
+        longest = max(map(len, names), default=0)
+        object.__setattr__(self, "longest_name_chars", longest)

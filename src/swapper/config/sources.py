@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from swapper.config.document import Where
+from swapper.config.report import problem_at
 from swapper.core.errors import ConfigError, ConfigProblem
 
 StrPath: TypeAlias = str | os.PathLike[str]
@@ -51,11 +53,11 @@ def source_paths(
     members = () if folder is None else _members(folder)
     if main is not None and _absolute(main) in map(_absolute, members):
         message = f"is also a file of the configuration directory {folder}"
-        raise ConfigError(ConfigProblem("", message, str(main)))
+        raise ConfigError(problem_at(Where(str(main), 0), message))
     paths = members if main is None else (main, *members)
     if not paths:
         message = "the configuration directory has no *.yml or *.yaml file"
-        raise ConfigError(ConfigProblem("", message, str(folder)))
+        raise ConfigError(problem_at(Where(str(folder), 0), message))
     return paths
 
 
@@ -73,13 +75,13 @@ def read_source(path: Path) -> Source:
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
         message = f"cannot be read: {reason or exc}"
-        raise ConfigError(ConfigProblem("", message, name)) from exc
+        raise ConfigError(problem_at(Where(name, 0), message)) from exc
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         line = content.count(b"\n", 0, exc.start) + 1
         message = f"is not UTF-8 text: byte 0x{content[exc.start]:02x}"
-        raise ConfigError(ConfigProblem("", message, name, line)) from exc
+        raise ConfigError(problem_at(Where(name, line), message)) from exc
     return checked_source(name, text)
 
 
@@ -91,7 +93,7 @@ def checked_source(name: str, text: str) -> Source:
     """
     if len(text) > MAX_SOURCE_CHARS:
         message = f"is larger than {MAX_SOURCE_CHARS // 2**20} Mi characters"
-        raise ConfigError(ConfigProblem("", message, name))
+        raise ConfigError(problem_at(Where(name, 0), message))
     return Source(name, text.removeprefix("\ufeff"))
 
 
@@ -105,7 +107,7 @@ def _members(folder: Path) -> tuple[Path, ...]:
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else exc
         message = f"the configuration directory cannot be listed: {reason or exc}"
-        raise ConfigError(ConfigProblem("", message, str(folder))) from exc
+        raise ConfigError(problem_at(Where(str(folder), 0), message)) from exc
     return tuple(folder / name for name in sorted(names, key=os.fsencode))
 
 

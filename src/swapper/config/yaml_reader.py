@@ -39,10 +39,10 @@ from swapper.config.document import (
     child,
     is_null,
 )
-from swapper.config.report import Report
+from swapper.config.report import Report, problem_at
 from swapper.config.scalars import resolve_scalar
 from swapper.config.sources import Source
-from swapper.core.errors import ConfigError, ConfigProblem
+from swapper.core.errors import ConfigError
 
 MAX_DEPTH: Final = 64
 MAX_NODES: Final = 1_000_000
@@ -138,17 +138,15 @@ def _translated(source: Source) -> Iterator[None]:
         mark = exc.problem_mark or exc.context_mark
         line = mark.line + 1 if mark else 0
         reason = ", ".join(part for part in (exc.problem, exc.context) if part)
-        problem = ConfigProblem(
-            "", f"not valid YAML: {reason}{_hint(source, line)}", source.name, line
-        )
-        raise ConfigError(problem) from exc
+        message = f"not valid YAML: {reason}{_hint(source, line)}"
+        raise ConfigError(problem_at(Where(source.name, line), message)) from exc
     except ReaderError as exc:
         line = source.text.count("\n", 0, exc.position) + 1
         message = f"character {exc.character!r} is not allowed in YAML"
-        raise ConfigError(ConfigProblem("", message, source.name, line)) from exc
+        raise ConfigError(problem_at(Where(source.name, line), message)) from exc
     except (YAMLError, *_LEAKS) as exc:
         message = f"not valid YAML: {exc}"
-        raise ConfigError(ConfigProblem("", message, source.name)) from exc
+        raise ConfigError(problem_at(Where(source.name, 0), message)) from exc
 
 
 def _hint(source: Source, line: int) -> str:
@@ -288,7 +286,7 @@ class _Composer:
         return Where(self._source.name, event.start_mark.line + 1)
 
     def _fail(self, where: Where, message: str) -> Never:
-        raise ConfigError(ConfigProblem("", message, where.source, where.line))
+        raise ConfigError(problem_at(where, message))
 
 
 def _is_merge_key(event: Event) -> bool:

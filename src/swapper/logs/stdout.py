@@ -23,8 +23,7 @@ class StdoutWriter:
     def __init__(self, monitor: Monitor, stream: BinaryIO) -> None:
         self._stream = stream
         self._subscription = monitor.subscribe(history=False)
-        # Daemon: a write to a stopped terminal cannot be called back.
-        self._thread = OwnerThread("stdout", self._run, daemon=True)
+        self._thread = OwnerThread("stdout", self._run)
         self._thread.start()
 
     def join(self) -> bool:

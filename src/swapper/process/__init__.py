@@ -1,1 +1,17 @@
-""""""
+"""Model processes: one supervisor each, and what they share."""
+
+from swapper.process.host import ProcessHost
+from swapper.process.leftovers import stop_leftovers
+from swapper.process.messages import Exited, ProcessFact, Started, Stopped
+from swapper.process.supervisor import ProcessSnapshot, ProcessSupervisor
+
+__all__ = [
+    "Exited",
+    "ProcessFact",
+    "ProcessHost",
+    "ProcessSnapshot",
+    "ProcessSupervisor",
+    "Started",
+    "Stopped",
+    "stop_leftovers",
+]

@@ -108,8 +108,8 @@ def _start_guard(mark_prefix: str) -> "subprocess.Popen[bytes] | None":
     except (OSError, ValueError) as exc:
         logger.warning("guard process cannot be started error=%s", exc)
         return None
-    assert process.stdin is not None  # we asked for a pipe
-    os.set_blocking(process.stdin.fileno(), False)
+    if process.stdin is not None:
+        os.set_blocking(process.stdin.fileno(), False)
     return process
 
 

@@ -7,7 +7,7 @@ succeeds is used for a request at once; and output of the process, which most se
 write just before they listen, brings the next try forward.
 """
 
-import http.client
+import re
 import socket
 import ssl
 import time
@@ -25,6 +25,8 @@ _YOUNG_S: Final = 10.0
 _CONNECT_S: Final = 1.0
 _FIRST_ANSWER_S: Final = 1.0
 _LONGEST_ANSWER_S: Final = 15.0
+_LONGEST_STATUS_LINE_BYTES: Final = 8192
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,17 @@ class HealthCheck:
     address: Address
     is_tls: bool
     target: str
+
+    @property
+    def request(self) -> bytes:
+        """Return the request as sent."""
+        lines = (
+            f"GET {self.target} HTTP/1.1",
+            f"Host: {self.address}",
+            "Accept: */*",
+            "Connection: close",
+        )
+        return "\r\n".join((*lines, "", "")).encode("ascii", "replace")
 
 
 def health_check_of(config: ModelConfig) -> HealthCheck | None:
@@ -74,7 +87,14 @@ def probe_interval_s(elapsed_s: float, since_output_s: float) -> float:
 class Prober:
     """Asks one starting model until it is ready. One thread; cancelled by a token."""
 
-    __slots__ = ("_answer_s", "_cancel", "_check", "_output", "_started_at")
+    __slots__ = (
+        "_answer_s",
+        "_cancel",
+        "_check",
+        "_is_listening",
+        "_output",
+        "_started_at",
+    )
 
     def __init__(
         self,
@@ -97,6 +117,7 @@ class Prober:
         self._output = output
         self._cancel = cancel
         self._answer_s = _FIRST_ANSWER_S
+        self._is_listening = False
 
     def wait_ready(self, deadline: float) -> bool:
         """Block until the model answers 200.
@@ -121,14 +142,18 @@ class Prober:
             binding.release()
 
     def _wait(self, until: float) -> bool:
-        """Wait; return whether there was output, which ends the wait early."""
+        """Wait; return whether there was output, which ends the wait early.
+
+        Once the model listens its output no longer counts: it may well be the log
+        line about our last try.
+        """
         spacing_until = time.monotonic() + _SHORTEST_S
         wrote = False
         while (left_s := until - time.monotonic()) > 0:
             data = self._output.read(left_s)
             if data == b"":
                 return False  # cancelled
-            if data is not None:
+            if data is not None and not self._is_listening:
                 wrote = True
                 until = min(until, spacing_until)
         return wrote
@@ -139,46 +164,49 @@ class Prober:
             sock = connect(self._check.address, min(_CONNECT_S, limit_s))
         except OSError:
             return False
+        self._is_listening = True
+        if self._check.is_tls:
+            sock = _unverified(sock)
         # Cancelling shuts the socket down, which ends a blocked read at once.
         binding = self._cancel.bind(lambda: _shut_down(sock))
         try:
-            sock.settimeout(min(self._answer_s, limit_s))
-            return self._ask(sock) == http.HTTPStatus.OK
+            return self._ask(sock, min(self._answer_s, limit_s)) == b"200"
         except TimeoutError:
             # A first hung answer must not cost much, a slow server must get through.
             self._answer_s = min(self._answer_s * 2, _LONGEST_ANSWER_S)
             return False
-        except (OSError, http.client.HTTPException):
+        except OSError:
             return False
         finally:
             binding.release()
             sock.close()
 
-    def _ask(self, sock: socket.socket) -> int:
-        address = self._check.address
-        connection = http.client.HTTPConnection(
-            f"[{address.host}]" if ":" in address.host else address.host, address.port
-        )
-        connection.sock = self._secure(sock) if self._check.is_tls else sock
-        try:
-            connection.request("GET", self._check.target, headers=_HEADERS)
-            return connection.getresponse().status
-        finally:
-            connection.close()
-
-    def _secure(self, sock: socket.socket) -> ssl.SSLSocket:
-        # Only "does it answer" is asked, nothing is told: any certificate will do.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context.wrap_socket(sock, server_hostname=self._check.address.host)
+    def _ask(self, sock: socket.socket, limit_s: float) -> bytes:
+        """Return the status of one answer; b"" if that is no HTTP."""
+        deadline = time.monotonic() + limit_s
+        sock.settimeout(limit_s)
+        sock.sendall(self._check.request)
+        head = b""
+        while b"\n" not in head and len(head) < _LONGEST_STATUS_LINE_BYTES:
+            sock.settimeout(max(deadline - time.monotonic(), _SHORTEST_S / 5))
+            if not (data := sock.recv(4096)):
+                break
+            head += data
+        match = _STATUS_LINE.match(head)
+        return match[1] if match else b""
 
 
-_HEADERS: Final = {"Connection": "close", "Accept": "*/*"}
+def _unverified(sock: socket.socket) -> ssl.SSLSocket:
+    # Only "does it answer" is asked, nothing is told: any certificate will do. The
+    # handshake comes with the first byte, under that byte's time limit.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(sock, do_handshake_on_connect=False)
 
 
 def _shut_down(sock: socket.socket) -> None:
     try:
-        sock.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # below TLS, which would wait
     except OSError:
         return  # closed meanwhile: nobody is blocked on it

@@ -68,7 +68,6 @@ class OutputPump:
         # Guards the thread's start and keeps _wake open while it is written to.
         self._lock = threading.Lock()
         self._wake: tuple[int, int] | None = None
-        # Daemon: swapper's end must not hang on a runtime that was never closed.
         self._thread: OwnerThread | None = None
         self._selector: selectors.BaseSelector
         self._channels: set[Channel] = set()
@@ -133,7 +132,7 @@ class OutputPump:
             os.set_blocking(fd, False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake[0], selectors.EVENT_READ)
-        self._thread = OwnerThread("output", self._run, daemon=True)
+        self._thread = OwnerThread("output", self._run)
         self._thread.start()
 
     # --- the thread -----------------------------------------------------------
@@ -156,9 +155,7 @@ class OutputPump:
             match request:
                 case _Attach(channel):
                     self._channels.add(channel)
-                    self._selector.register(
-                        channel.fd, selectors.EVENT_READ, channel
-                    )
+                    self._selector.register(channel.fd, selectors.EVENT_READ, channel)
                 case _Drain():
                     self._drain(request)
                 case _Close():
@@ -203,6 +200,8 @@ class OutputPump:
                     os.close(channel.fd)
                 case _Drain(done=done):
                     done.set()
+                case _Close():
+                    continue
         for channel in tuple(self._channels):
             self._shut(channel)
         self._selector.close()

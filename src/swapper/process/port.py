@@ -30,7 +30,11 @@ class Address:
 
     def __str__(self) -> str:
         """Return ``host:port``."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return (
+            f"[{self.host}]:{self.port}"
+            if ":" in self.host
+            else f"{self.host}:{self.port}"
+        )
 
 
 def address_of(proxy: str) -> Address | None:
@@ -98,6 +102,7 @@ def listener_of(address: Address) -> str:
         if (
             listening.status == psutil.CONN_LISTEN
             and listening.pid is not None
+            and here
             and here.port == address.port
             and here.ip in ips
         ):
@@ -114,9 +119,7 @@ def _program(pid: int) -> str:
 
 def _local_ips(address: Address) -> Sequence[str]:
     try:
-        found = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM
-        )
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except OSError:
         return ()
     ips = [str(sockaddr[0]).partition("%")[0] for *_, sockaddr in found]

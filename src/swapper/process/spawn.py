@@ -5,7 +5,6 @@ into one pipe. ``preexec_fn`` is never used: it forces a fork that copies our pa
 tables (78 ms at 2 GB) where otherwise vfork does (0.1 ms).
 """
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -16,7 +15,9 @@ from typing import Final
 from swapper.config.commands import split_command
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import InboxClosedError, SpawnError
-from swapper.logs import Sink
+from swapper.logs import Monitor
+from swapper.process.guard import Guard
+from swapper.process.logtail import tail_lines
 from swapper.process.mark import Mark
 from swapper.process.output import Channel, OutputPump
 from swapper.process.proctable import MARK_NAME
@@ -30,21 +31,27 @@ class Child:
 
     Attributes:
         pid: also the id of its session and process group.
-        started_at: on ``time.monotonic``.
         tree: the process with all descendants; for the thread that stops it.
         channel: its output.
+        log_mark: where its output begins in its monitor.
+        started_at: on ``time.monotonic``.
     """
 
-    __slots__ = ("_popen", "channel", "pid", "started_at", "tree")
+    __slots__ = ("_popen", "channel", "log_mark", "pid", "started_at", "tree")
 
     def __init__(
-        self, popen: "subprocess.Popen[bytes]", tree: Tree, channel: Channel
+        self,
+        popen: "subprocess.Popen[bytes]",
+        tree: Tree,
+        channel: Channel,
+        log_mark: int,
     ) -> None:
         self._popen = popen
         self.pid = popen.pid
-        self.started_at = time.monotonic()
         self.tree = tree
         self.channel = channel
+        self.log_mark = log_mark
+        self.started_at = time.monotonic()
 
     def wait(self) -> int:
         """Block until it ends; return its exit code, or minus the signal's number.
@@ -68,47 +75,72 @@ class Child:
 
 
 class Spawner:
-    """Makes the processes of one model. Any thread; may block on a slow disk."""
+    """Makes the processes of one run, and buries them. Any thread."""
 
-    __slots__ = ("_config", "_mark", "_pump", "_sink")
+    __slots__ = ("_config", "_guard", "_mark", "_monitor", "_pump")
 
     def __init__(
-        self, config: ModelConfig, mark: Mark, pump: OutputPump, sink: Sink
+        self,
+        config: ModelConfig,
+        monitor: Monitor,
+        *,
+        mark: Mark,
+        pump: OutputPump,
+        guard: Guard,
     ) -> None:
         """Prepare.
 
         Args:
-            config: whose ``cmd`` and ``env`` to use.
-            mark: put into the environment.
+            config: whose ``cmd``, ``cmdStop`` and ``env`` to use.
+            monitor: gets the output.
+            mark: put into the environment; of this run alone.
             pump: reads the output.
-            sink: gets the output.
+            guard: told of every process.
         """
         self._config = config
+        self._monitor = monitor
         self._mark = mark
         self._pump = pump
-        self._sink = sink
+        self._guard = guard
 
     def spawn(self, command: str) -> Child:
-        """Start *command* with the model's environment.
+        """Start *command* with the model's environment; may block on a slow disk.
 
         Raises:
             SpawnError: it cannot be split, found or executed.
         """
         try:
-            return self._spawn(split_command(command))
+            child = self._spawn(split_command(command))
         except (OSError, ValueError, InboxClosedError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) else None
             raise SpawnError(
                 self._config.id,
-                f"failed to start command '{command.strip()}': "
-                f"{reason or exc or type(exc).__name__}",
+                f"failed to start command '{command.strip()}': {_reason(exc)}",
             ) from exc
+        self._guard.add(child.pid)
+        return child
+
+    def wait(self, child: Child) -> int:
+        """Block until *child* ends and all it wrote is in the log; see its ``wait``."""
+        returncode = child.wait()
+        self._pump.drain(child.channel)
+        return returncode
+
+    def log_tail(self, child: Child) -> tuple[str, ...]:
+        """Return the last lines *child* wrote."""
+        return tail_lines(self._monitor.since(child.log_mark))
+
+    def bury(self, child: Child) -> None:
+        """Let go of a process whose whole tree has ended."""
+        self._pump.finish(child.channel)
+        child.reap()
+        self._guard.remove(child.pid)
 
     def _spawn(self, argv: Sequence[str]) -> Child:
         program = _find_program(argv[0])
         environ = environment(os.environ, self._config.env)
         environ[MARK_NAME] = str(self._mark)
-        channel, writing = self._pump.open_channel(self._sink)
+        log_mark = self._monitor.mark()
+        channel, writing = self._pump.open_channel(self._monitor)
         try:
             popen = subprocess.Popen(
                 argv,
@@ -120,11 +152,11 @@ class Spawner:
                 start_new_session=True,
             )
         except BaseException:
-            os.close(writing)
             self._pump.finish(channel)
             raise
-        os.close(writing)
-        return Child(popen, Tree(popen.pid, str(self._mark)), channel)
+        finally:
+            os.close(writing)
+        return Child(popen, Tree(popen.pid, str(self._mark)), channel, log_mark)
 
 
 def environment(ours: Mapping[str, str], items: Sequence[str]) -> dict[str, str]:
@@ -154,7 +186,9 @@ def _find_program(name: str) -> str:
     return found
 
 
-def end_hard(child: Child) -> None:
-    """Kill a process group without further ceremony, in an emergency."""
-    with contextlib.suppress(OSError):
-        os.killpg(child.pid, 9)
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    if isinstance(exc, InboxClosedError):
+        return "swapper is shutting down"
+    return str(exc)

@@ -1,1 +1,18 @@
-""""""
+"""Forwards one request to one upstream and streams the answer back.
+
+Knows no processes, no router and no WSGI server.
+"""
+
+from swapper.relay.endpoint import Timeouts
+from swapper.relay.forward import Upstream, UpstreamRequest, UpstreamResponse
+from swapper.relay.headers import is_upgrade
+from swapper.relay.tunnel import Tunnel
+
+__all__ = [
+    "Timeouts",
+    "Tunnel",
+    "Upstream",
+    "UpstreamRequest",
+    "UpstreamResponse",
+    "is_upgrade",
+]

@@ -123,9 +123,9 @@ class LocalRouter:
         reply: Reply[bool] = Reply()
         try:
             self._loop.inbox.put(Shutdown(budget_s, reply))
+            all_stopped = reply.wait()
         except InboxClosedError:
-            return False
-        all_stopped = reply.wait()
+            all_stopped = False
         self._loop.join(None)
         for process in self._loop.processes.values():
             process.join(budget_s)

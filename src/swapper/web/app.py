@@ -57,7 +57,7 @@ class WebApp:
         started_s = time.monotonic()
         client, end_watch = self._clients.client(environ)
         request = Request(environ, client)
-        request.on_close(lambda: end_watch() and None)
+        request.on_close(end_watch)
         response = self._respond(request)
         body = _Body(request, response, started_s)
         start_response(response.status_line, response.headers)
@@ -126,7 +126,7 @@ class _Body:
         self._started_s = started_s
         self._pieces: Iterator[bytes] = iter(response.body)
         self._bytes = 0
-        self._closers: list[Callable[[], None]] = [
+        self._closers: list[Callable[[], object]] = [
             *request.closers,
             self._log,
         ]

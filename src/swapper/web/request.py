@@ -4,6 +4,7 @@ Nothing is parsed before somebody asks. Works under any WSGI server; what only s
 of them tell (raw target, raw headers, the client's socket) has a fallback.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, quote
@@ -23,6 +24,7 @@ class Request:
 
     Attributes:
         client: who is at the other end of the connection.
+        closers: what runs, each once, when the response has ended.
         rest: for subtree routes, the raw path after the route's prefix, without a
             leading slash; set by the router table.
     """
@@ -33,6 +35,11 @@ class Request:
         self.method: str = environ["REQUEST_METHOD"]
         self.path, self.query = _split_target(environ)
         self.rest = ""
+        self.closers: list[Callable[[], object]] = []
+
+    def on_close(self, callback: Callable[[], object]) -> None:
+        """Run *callback* once the response has ended, in whatever way."""
+        self.closers.append(callback)
 
     @property
     def target(self) -> str:

@@ -53,15 +53,18 @@ class Routes:
         path = decode_fixed(request.path)
         if path is not None:
             root = self.subtrees.get(path + "/", {})
-            to_subtree = dict.fromkeys(root, lambda r: _redirect(r, f"{path}/"))
-            methods = {**to_subtree, **self.fixed.get(path, {})}
+            methods = dict.fromkeys(root, _to_subtree) | dict(self.fixed.get(path, {}))
             if methods:
                 return methods
-        for prefix, methods in self.subtrees.items():
+        for prefix, subtree in self.subtrees.items():
             if request.path.startswith(prefix):
                 request.rest = request.path[len(prefix) :]
-                return methods
+                return subtree
         return None
+
+
+def _to_subtree(request: Request) -> Response:
+    return _redirect(request, f"{request.path}/")
 
 
 def _redirect(request: Request, path: str) -> Response:

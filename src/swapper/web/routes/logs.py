@@ -28,7 +28,7 @@ class LogRoutes:
         # a reader that hangs up must not wait for the next line to be noticed
         binding = request.client.token.bind(subscription.close)
         request.on_close(subscription.close)
-        request.on_close(lambda: binding.release() and None)
+        request.on_close(binding.release)
         headers = [
             ("Content-Type", "text/plain"),
             ("X-Content-Type-Options", "nosniff"),

@@ -1,0 +1,101 @@
+"""Loads a configuration.
+
+The stages, in this order:
+
+1. sources: find and read the files
+2. env: replace ``${env.NAME}`` in each text
+3. yaml_reader: each text to a tree of nodes with their lines
+4. merge: one document out of all sources
+5. expand: macros, ports, command comments
+6. settings, models, groups: typed values, defaults and checks
+
+Each stage reports what is wrong and goes on as far as it makes sense, so one
+load tells as much as possible (config.md section 3).
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from swapper.config.document import MapNode, Where, describe, empty_map
+from swapper.config.env import expand_environment
+from swapper.config.expand import expand_document
+from swapper.config.merge import merge_documents
+from swapper.config.report import Report
+from swapper.config.schema import Config
+from swapper.config.settings import decode
+from swapper.config.sources import (
+    Source,
+    StrPath,
+    checked_source,
+    read_source,
+    source_paths,
+)
+
+
+def load_config(
+    config: StrPath | None,
+    config_dir: StrPath | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+) -> Config:
+    """Return the configuration in a file, in a directory's files, or in both.
+
+    Any thread; blocks on the file system.
+
+    Args:
+        config: one file; None or "" if not given.
+        config_dir: its ``*.yml`` and ``*.yaml`` files are merged on top.
+        environ: what ``${env.NAME}`` refers to.
+
+    Raises:
+        ConfigError: with every problem found; nothing is loaded.
+    """
+    paths = source_paths(config, config_dir)
+    absolute = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - keeps links
+    return _build([read_source(path) for path in paths], absolute, environ)
+
+
+def parse_config(
+    text: str, *, source: str = "", environ: Mapping[str, str] = os.environ
+) -> Config:
+    """Return the configuration in *text*; for embedding and tests.
+
+    Messages call it *source*; *environ* is what ``${env.NAME}`` refers to.
+
+    Raises:
+        ConfigError: as ``load_config``.
+    """
+    return _build([checked_source(source, text)], (), environ)
+
+
+def _build(
+    sources: Sequence[Source], names: Sequence[str], environ: Mapping[str, str]
+) -> Config:
+    report = Report()
+    documents = [_read(source, environ, report) for source in sources]
+    report.raise_errors()
+    merged = merge_documents(documents, report)
+    report.raise_errors()
+    expanded = expand_document(merged, report)
+    config = decode(expanded, names, report)
+    report.raise_errors()
+    return config
+
+
+def _read(source: Source, environ: Mapping[str, str], report: Report) -> MapNode:
+    # The one import inside a function: ruamel.yaml takes 20 ms to import, which
+    # a program that only uses the types should not pay.
+    from swapper.config import yaml_reader  # noqa: PLC0415
+
+    source = expand_environment(source, environ, report, yaml_reader.content_spans)
+    report.raise_errors()
+    where = Where(source.name, 1)
+    root = yaml_reader.read_document(source, report)
+    if root is None:
+        report.warn("", where, "is empty: every setting has its default")
+    elif isinstance(root, MapNode):
+        return root
+    else:
+        message = f"the top level must be a mapping of settings, not {describe(root)}"
+        report.error("", root.where, message)
+    return empty_map(where)

@@ -1,0 +1,166 @@
+"""The body of an upstream's answer, and what becomes of its connection."""
+
+import threading
+from enum import Enum
+
+from swapper.core.errors import ClientGoneError, SwapperError
+from swapper.net.http1 import Framing, ProtocolError, ResponseHead
+from swapper.net.stream import READ_BYTES, TruncatedError, open_body
+from swapper.relay.connection import Connection
+from swapper.relay.exchange import Exchange
+from swapper.relay.faults import Faults
+from swapper.relay.pool import ConnectionPool
+from swapper.sync import CancelToken
+
+
+class _State(Enum):
+    OPEN = 0
+    READING = 1
+    READING_CLOSE = 2  # closed by another thread while one was reading
+    ENDED = 3
+
+
+class AnswerBody:
+    """What ``requests`` calls ``raw``: the undecoded body, as it arrives.
+
+    One thread reads; ``close`` may be called by any, at any time. The connection
+    goes back to the pool before the last piece is handed out, so that whoever saw
+    the end can count on it.
+    """
+
+    __slots__ = (
+        "_body",
+        "_connection",
+        "_failure",
+        "_faults",
+        "_head",
+        "_lock",
+        "_pool",
+        "_received_bytes",
+        "_state",
+        "_token",
+        "_upload",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        head: ResponseHead,
+        token: CancelToken,
+        pool: ConnectionPool,
+        faults: Faults,
+    ) -> None:
+        self._connection: Connection = exchange.connection
+        self._upload = exchange.upload
+        self._head = head
+        self._token = token
+        self._pool = pool
+        self._faults = faults
+        self._body = open_body(self._connection.reader, head.framing, head.length)
+        self._received_bytes = 0
+        self._failure: SwapperError | None = None
+        self._lock = threading.Lock()  # guards _state: reading against close
+        self._state = _State.OPEN
+        if self._body.complete:
+            self._end()
+
+    def read1(self, limit_bytes: int = READ_BYTES) -> bytes:
+        """Return what is there, at least one byte; b"" at the end.
+
+        Blocks until there is something. The rest of a request body whose answer
+        came early is sent from here.
+
+        Raises:
+            UpstreamError: the answer broke off or its framing is malformed; again
+                at every further call.
+            ClientGoneError: cancelled or closed before the end.
+        """
+        with self._lock:
+            if self._state is _State.ENDED:
+                if self._failure is not None:
+                    raise self._failure
+                return b""
+            self._state = _State.READING
+        try:
+            data = self._receive(limit_bytes)
+        except (OSError, ProtocolError) as exc:
+            raise self._broken(exc) from exc
+        except BaseException:  # the client's body failed
+            self._fail(ClientGoneError("closed before the end"))
+            raise
+        self._received_bytes += len(data)
+        if self._body.complete:
+            self._end()
+        elif not self._go_on():
+            raise self._fail(ClientGoneError("closed before the end"))
+        return data
+
+    read = read1
+
+    def close(self) -> None:
+        """Give up the rest of the body. Any thread, any number of times."""
+        with self._lock:
+            was = self._state
+            if was is _State.OPEN:
+                self._state = _State.ENDED
+                self._failure = ClientGoneError("closed before the end")
+            elif was is _State.READING:
+                self._state = _State.READING_CLOSE
+        if was is _State.OPEN:
+            self._connection.close()
+        elif was is _State.READING:
+            self._connection.hang_up()  # the reading thread wakes up and closes it
+
+    def _receive(self, limit_bytes: int) -> bytes:
+        if self._upload is not None:
+            self._upload.advance()
+            if self._upload.is_finished:
+                self._upload = None
+        data = self._body.read1(limit_bytes)
+        if not data and self._head.framing is Framing.CLOSE and self._is_unwanted():
+            raise ClientGoneError("closed before the end")
+        return data
+
+    def _is_unwanted(self) -> bool:
+        """Return whether an end of stream is of our own making."""
+        return self._token.cancelled or self._state is _State.READING_CLOSE
+
+    def _go_on(self) -> bool:
+        with self._lock:
+            if self._state is _State.READING_CLOSE:
+                return False
+            self._state = _State.OPEN
+            return True
+
+    def _end(self) -> None:
+        """Everything has been read: keep the connection if it is fit for more."""
+        with self._lock:
+            is_wanted = self._state is not _State.READING_CLOSE
+            self._state = _State.ENDED
+        connection = self._connection
+        if (
+            is_wanted
+            and self._upload is None
+            and self._head.keep_alive
+            and not connection.reader.buffered
+            and connection.unbind()
+        ):
+            self._pool.give(connection)
+        else:
+            connection.close()
+
+    def _broken(self, exc: OSError | ProtocolError) -> SwapperError:
+        what = f"broke off its answer after {self._received_bytes} bytes"
+        if isinstance(exc, ProtocolError) and not isinstance(exc, TruncatedError):
+            what = f"sent a malformed answer after {self._received_bytes} bytes"
+        return self._fail(self._faults.error(exc, what, self._token))
+
+    def _fail(self, failure: SwapperError) -> SwapperError:
+        """Close the connection and remember why; return what to raise."""
+        with self._lock:
+            if self._state is _State.READING_CLOSE:
+                failure = ClientGoneError("closed before the end")
+            self._state = _State.ENDED
+            self._failure = failure
+        self._connection.close()
+        return failure

@@ -1,0 +1,121 @@
+"""Where an upstream is: its base URL taken apart, and the timeouts that go with it."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from swapper.core.errors import BadRequestError
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_TARGET = re.compile(r"[!-~\x80-\xff]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long to wait for an upstream (http-api.md 12.4); a body has no limit.
+
+    Attributes:
+        response_head_s: from the end of the request to the response head; None
+            waits for as long as it takes.
+        idle_s: how long an unused connection is kept.
+    """
+
+    connect_s: float = 30.0
+    tls_handshake_s: float = 10.0
+    response_head_s: float | None = None
+    idle_s: float = 90.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A base URL.
+
+    Attributes:
+        host: name or address, an IPv6 one without brackets.
+        path: as written in the URL, percent-encoding untouched; may be "".
+        query: as written, without the question mark; may be "".
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str = ""
+    query: str = ""
+
+    @property
+    def is_tls(self) -> bool:
+        """Return whether connections are encrypted."""
+        return self.scheme == "https"
+
+    @property
+    def authority(self) -> str:
+        """Return the value of a ``Host`` header: the port only if not the default."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.port == _DEFAULT_PORTS[self.scheme]:
+            return host
+        return f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Return the base URL for messages, without credentials and query."""
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+    def target(self, client_target: str) -> str:
+        """Return the request target for a client's path and query.
+
+        The base path comes first, with exactly one slash at the joint; the base
+        query comes before the client's. Nothing is decoded, encoded or cleaned.
+
+        Args:
+            client_target: path and query as the client sent them.
+
+        Raises:
+            BadRequestError: a character that would break the request line.
+
+        Source: http-api.md 12.1.
+        """
+        if _TARGET.fullmatch(client_target) is None:
+            raise BadRequestError("illegal character in the request target")
+        path, mark, query = client_target.partition("?")
+        path = f"{self.path.removesuffix('/')}/{path.removeprefix('/')}"
+        if self.query:
+            query = f"{self.query}&{query}" if query else self.query
+            mark = "?"
+        return f"{path}{mark}{query}"
+
+
+def parse_endpoint(base_url: str) -> Endpoint:
+    """Return the parts of a base URL; user and password in it are ignored.
+
+    Raises:
+        ValueError: not an absolute http or https URL; the text says why.
+    """
+    parts = urlsplit(base_url)
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise ValueError(f"{base_url!r} does not begin with http:// or https://")
+    if not parts.hostname:
+        raise ValueError(f"{base_url!r} names no host")
+    if _TARGET.fullmatch(parts.path + parts.query) is None:
+        raise ValueError(f"{base_url!r} contains an illegal character")
+    return Endpoint(
+        scheme=parts.scheme,
+        host=_checked_host(parts.hostname),
+        port=_port(parts),
+        path=parts.path,
+        query=parts.query,
+    )
+
+
+def _checked_host(host: str) -> str:
+    try:
+        return host if ":" in host else host.encode("idna").decode("ascii")
+    except UnicodeError as exc:
+        raise ValueError(f"{host!r} cannot be a host name") from exc
+
+
+def _port(parts: SplitResult) -> int:
+    port = parts.port  # raises ValueError with a good text
+    if port == 0:
+        raise ValueError("port 0 cannot be connected to")
+    return port or _DEFAULT_PORTS[parts.scheme]

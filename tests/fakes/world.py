@@ -1,0 +1,314 @@
+"""The real router loop with fake processes, callers and clock, in one thread.
+
+Every step picks one thing that could happen next in the real program and checks what
+must always hold. Which one is chosen by a number, so that hypothesis and a seeded
+generator can both drive it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from swapper.config.schema import GroupConfig, ModelConfig
+from swapper.core.errors import (
+    ClientGoneError,
+    ExitedError,
+    RequestError,
+    StartAbortedError,
+)
+from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
+from swapper.planner import GroupPlanner
+from swapper.process.messages import Exited, Started, Stopped
+from swapper.router.lease import Lease
+from swapper.router.loop import RouterLoop
+from swapper.router.messages import Cancel, RouterMessage, Shutdown, Submit, Unload
+from swapper.scheduler import FifoScheduler, Ticket
+from swapper.sync import Reply
+
+TTL_S = 50
+Action = Callable[[], None]
+
+
+class FakeClock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """Return the present time."""
+        return self.now
+
+
+class CountingReply(Reply[Any]):
+    """A reply that knows how often it was answered."""
+
+    __slots__ = ("offers",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offers = 0
+
+    def offer(self, value: Any) -> bool:
+        """Count and answer."""
+        self.offers += 1
+        return super().offer(value)
+
+
+class FakeProcess:
+    """Keeps the supervisor's promises: Started, [Exited], Stopped, once per run."""
+
+    def __init__(self, world: "World", model: ModelId) -> None:
+        self.world = world
+        self.model = model
+        self.run: RunId | None = None
+        self.phase = "stopped"
+        self.outbox: list[Started | Exited | Stopped] = []
+        self.past: list[Started | Exited | Stopped] = []
+
+    def ensure_ready(self, run: RunId) -> None:
+        """Begin to start; nothing of an earlier run may be left."""
+        assert self.phase == "stopped"
+        assert not self.outbox
+        self.world.check_may_start(self.model)
+        self.run, self.phase = run, "starting"
+
+    def stop(self, run: RunId, grace_s: float) -> None:
+        """Begin to stop, unless this run has ended by itself."""
+        assert run == self.run
+        assert grace_s >= 0
+        self.world.check_may_stop(self.model)
+        if self.phase == "starting":
+            error = StartAbortedError(self.model, "stopped while starting")
+            self.outbox.append(Started(self.model, run, error))
+        if self.phase != "ending":
+            self.end(run)
+
+    def end(self, run: RunId) -> None:
+        """Report, some time, that nothing is left."""
+        self.phase = "ending"
+        self.outbox.append(Stopped(self.model, run))
+
+    def shutdown(self, grace_s: float) -> None:
+        """Nothing to end."""
+
+    def join(self, timeout_s: float | None) -> bool:  # noqa: ARG002 - the Protocol's shape
+        """Nothing to wait for."""
+        return True
+
+    def deliver(self) -> None:
+        """Let the router have the next message."""
+        message = self.outbox.pop(0)
+        if isinstance(message, Stopped):
+            self.phase = "stopped"
+            self.world.decided.pop(self.model, None)
+        self.past.append(message)
+        self.world.tell(message)
+
+    def repeat_old_news(self) -> None:
+        """Tell something about an earlier run again; nobody may care."""
+        for message in [m for m in self.past if m.run != self.run][-3:]:
+            self.world.tell(message)
+
+    def start_succeeds(self) -> None:
+        """Become ready; the router hears of it later."""
+        assert self.run is not None
+        self.phase = "ready"
+        self.outbox.append(Started(self.model, self.run, None))
+
+    def start_fails(self) -> None:
+        """End while starting."""
+        assert self.run is not None
+        error = ExitedError(self.model, 3, while_starting=True)
+        self.outbox.append(Started(self.model, self.run, error))
+        self.end(self.run)
+
+    def dies(self) -> None:
+        """End by itself while ready."""
+        assert self.run is not None
+        error = ExitedError(self.model, -9, while_starting=False)
+        self.outbox.append(Exited(self.model, self.run, error))
+        self.end(self.run)
+
+
+class World:
+    """Everything around the router, and the laws it must keep."""
+
+    def __init__(self, groups: dict[str, GroupConfig]) -> None:
+        self.clock = FakeClock()
+        ids = sorted(member for group in groups.values() for member in group.members)
+        models = {
+            id_: ModelConfig(id=id_, ttl_s=TTL_S, concurrency_limit=6) for id_ in ids
+        }
+        self.planner = GroupPlanner(groups)
+        self.scheduler = FifoScheduler(models, self.planner)
+        self.processes: dict[ModelId, FakeProcess] = {}
+        self.loop = RouterLoop(models, self.scheduler, self._spawn, self.clock)
+        self.pending: dict[TicketId, CountingReply] = {}
+        self.gone: list[TicketId] = []  # abandoned, router not told yet
+        self.leases: dict[TicketId, Lease] = {}
+        self.unloads: list[CountingReply] = []
+        self.is_unloading = False
+        self.numbers = 0
+        self.steps = 0
+        self.decided: dict[ModelId, int] = {}  # step of the swap that brought it up
+        self.outcomes: dict[TicketId, str] = {}
+
+    # -- what can happen -------------------------------------------------------
+
+    def step(self, choice: int) -> None:
+        """Do one of the things possible now and check the laws."""
+        actions = self._actions()
+        actions[choice % len(actions)]()
+        self._settle()
+
+    def _actions(self) -> list[Action]:
+        actions: list[Action] = [self._tick]
+        actions += [lambda m=m: self._submit(m) for m in self.processes]  # type: ignore[misc]  # bound default
+        actions += [lambda m=m: self._unload({m}) for m in self.processes]  # type: ignore[misc]  # bound default
+        actions.append(lambda: self._unload(None))
+        for process in self.processes.values():
+            if process.outbox:
+                actions += [process.deliver] * 3
+            if process.phase == "starting":
+                actions += [process.start_succeeds, process.start_succeeds]
+                actions.append(process.start_fails)
+            if process.phase == "ready":
+                actions.append(process.dies)
+            if process.past and process.past[0].run != process.run:
+                actions.append(process.repeat_old_news)
+        actions += [lambda t=t: self._leave(t) for t in self.pending]  # type: ignore[misc]  # bound default
+        actions += [lambda t=t: self._tell_gone(t) for t in self.gone]  # type: ignore[misc]  # bound default
+        actions += [lambda t=t: self._finish(t) for t in self.leases]  # type: ignore[misc]  # bound default
+        return actions
+
+    def run_down(self) -> None:
+        """Let everything end that can end, then shut down and check the rest."""
+        for _ in range(10_000):
+            busy = [p for p in self.processes.values() if p.outbox]
+            starting = [p for p in self.processes.values() if p.phase == "starting"]
+            if busy:
+                busy[0].deliver()
+            elif starting:
+                starting[0].start_succeeds()
+            elif self.gone:
+                self._tell_gone(self.gone[0])
+            elif self.leases:
+                self._finish(next(iter(self.leases)))
+            else:
+                break
+            self._settle()
+        assert not self.pending, "a ticket was never answered"
+        assert self.scheduler.queue() == []
+        assert all(reply.offers == 1 for reply in self.unloads)
+        self._shut_down()
+
+    def _submit(self, model: ModelId) -> None:
+        self.numbers += 1
+        number = TicketId(self.numbers)
+        reply = self.pending[number] = CountingReply()
+        self.tell(Submit(Ticket(number, model, self.clock.now), reply))
+
+    def _leave(self, number: TicketId) -> None:
+        """Hang up; the router may still offer something to the reply."""
+        if self.pending.pop(number).abandon():
+            self.outcomes[number] = "left"
+            self.gone.append(number)
+
+    def _tell_gone(self, number: TicketId) -> None:
+        self.gone.remove(number)
+        self.tell(Cancel(number))
+
+    def _finish(self, number: TicketId) -> None:
+        lease = self.leases.pop(number)
+        lease.done()
+        lease.done()
+        self._pump()
+
+    def _unload(self, models: set[ModelId] | None) -> None:
+        self.numbers += 1
+        reply = CountingReply()
+        self.unloads.append(reply)
+        chosen = None if models is None else frozenset(models)
+        self.is_unloading = True
+        self.tell(Unload(UnloadId(self.numbers), chosen, reply))
+        self.is_unloading = False
+
+    def _tick(self) -> None:
+        self.clock.now += 20.0
+        deadline = self.scheduler.next_deadline()
+        if deadline is not None and deadline <= self.clock.now:
+            self.loop._carry_out(self.scheduler.tick(self.clock.now), self.clock.now)
+
+    def _shut_down(self) -> None:
+        reply = CountingReply()
+        self.is_unloading = True
+        self.tell(Shutdown(5.0, reply))
+        for process in self.processes.values():
+            while process.outbox:
+                process.deliver()
+        assert self.scheduler.is_at_rest
+        self.loop._end()
+        assert reply.wait(0) is True
+
+    # -- the laws --------------------------------------------------------------
+
+    def check_may_start(self, model: ModelId) -> None:
+        """Nothing runs that the planner forbids beside *model*.
+
+        One-way exclusiveness allows one thing more: a model that *model* would stop,
+        but that does not mind *model*, may have been let in after the swap was decided.
+        """
+        decided = self.decided.get(model, self.steps)
+        live = sorted(p.model for p in self.processes.values() if p.phase != "stopped")
+        for other in self.planner.eviction_for(model, live):
+            assert model not in self.planner.eviction_for(other, [model])
+            assert self.decided.get(other, self.steps) >= decided
+
+    def check_may_stop(self, model: ModelId) -> None:
+        """No run with leases is stopped, except by unload or shutdown."""
+        if not self.is_unloading:
+            run = self.processes[model].run
+            held = {(lease.model, lease.run) for lease in self.leases.values()}
+            assert (model, run) not in held
+
+    def _settle(self) -> None:
+        """Collect the answers given and compare the counts."""
+        self.steps += 1
+        running = {p.model for p in self.processes.values() if p.phase != "stopped"}
+        current = set(self.scheduler._swaps) | running
+        self.decided = {m: self.decided.get(m, self.steps) for m in current}
+        for number, reply in list(self.pending.items()):
+            assert reply.offers <= 1
+            try:
+                answer = reply.wait(0)
+            except TimeoutError:
+                continue
+            except ClientGoneError:
+                raise AssertionError("pending yet abandoned") from None
+            del self.pending[number]
+            if isinstance(answer, RequestError):
+                self.outcomes[number] = "refused"
+            else:
+                self.outcomes[number] = "granted"
+                self.leases[number] = answer
+        counted = set().union(
+            *(model.leases for model in self.scheduler._models.values())
+        )
+        assert counted == set(self.leases)
+        known = {queued.ticket.id for queued in self.scheduler.queue()}
+        assert known == set(self.pending) | set(self.gone) & known
+        assert set(self.loop._replies) <= set(self.pending) | set(self.gone)
+
+    def tell(self, message: RouterMessage) -> None:
+        """Have the router handle a message and what it causes to itself."""
+        self.loop._handle(message, self.clock.now)
+        self._pump()
+
+    def _pump(self) -> None:
+        while (message := self.loop.inbox.get(0.0)) is not None:
+            self.loop._handle(message, self.clock.now)
+
+    def _spawn(self, config: ModelConfig, _: Callable[[Any], None]) -> FakeProcess:
+        process = FakeProcess(self, config.id)
+        self.processes[config.id] = process
+        return process

@@ -1,0 +1,200 @@
+"""The router with its real thread, real callers and fake processes."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from swapper.core.errors import (
+    ClientGoneError,
+    ModelUnloadedError,
+    NotFoundError,
+    RequestError,
+    ShuttingDownError,
+    StartAbortedError,
+)
+from swapper.core.ids import ModelId
+from swapper.core.states import ProcessState
+from swapper.router import Lease, LocalRouter
+from swapper.scheduler import FifoScheduler
+from swapper.sync import CancelToken
+from tests.fakes.processes import Processes
+from tests.fakes.scheduling import group_planner, model_configs
+
+A, B, C = ModelId("a"), ModelId("b"), ModelId("c")
+WAIT_S = 20
+
+
+class Bench:
+    """A router of a, b, c in one swapping group, and callers."""
+
+    def __init__(self) -> None:
+        self.processes = Processes()
+        models = model_configs("abc")
+        self.router = LocalRouter(
+            models, FifoScheduler(models, group_planner(g="abc")), self.processes.spawn
+        )
+        self.pool = ThreadPoolExecutor(60)
+        self.router.start()
+
+    def ask(self, model: ModelId, token: CancelToken | None = None) -> Future[Lease]:
+        return self.pool.submit(self.router.acquire, model, token or CancelToken())
+
+    def wait_for_queue(self, length: int) -> None:
+        """Wait until so many tickets wait; each look is answered by the router."""
+        for _ in range(100_000):
+            if len(self.router.queue()) == length:
+                return
+        pytest.fail(f"queue never had {length} tickets")
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    for process in made.processes.values():
+        process.hold_stop = process.hold_start = False
+    made.router.shutdown(5)
+    made.pool.shutdown()
+    assert not [t for t in threading.enumerate() if t.name == "router"]
+
+
+def test_fifty_concurrent_cold_requests_cause_one_start(bench: Bench) -> None:
+    bench.processes[A].hold_start = True
+    leases = [bench.ask(A) for _ in range(50)]
+    bench.wait_for_queue(50)
+    bench.processes[A].finish_start()
+
+    assert len({lease.result(WAIT_S).run for lease in leases}) == 1
+    assert len(bench.processes[A].starts) == 1
+
+
+def test_a_request_for_another_model_waits_for_the_running_one(bench: Bench) -> None:
+    running = bench.ask(A).result(WAIT_S)
+    waiting = bench.ask(B)
+    bench.wait_for_queue(1)
+
+    assert bench.processes[A].stops == []
+    running.done()
+    running.done()
+    waiting.result(WAIT_S).done()
+    assert len(bench.processes[A].stops) == 1
+
+
+def test_unknown_models_are_refused(bench: Bench) -> None:
+    with pytest.raises(NotFoundError):
+        bench.router.acquire(ModelId("zz"), CancelToken())
+
+
+def test_a_failed_start_raises_the_process_error_in_every_caller(
+    bench: Bench,
+) -> None:
+    bench.processes[A].hold_start = True
+    bench.processes[A].start_error = StartAbortedError(A, "boom")
+    asked = [bench.ask(A) for _ in range(3)]
+    bench.wait_for_queue(3)
+    bench.processes[A].finish_start()
+
+    for caller in asked:
+        with pytest.raises(StartAbortedError, match="boom"):
+            caller.result(WAIT_S)
+
+
+def test_a_caller_that_leaves_ends_its_wait_and_is_forgotten(bench: Bench) -> None:
+    running = bench.ask(A).result(WAIT_S)
+    token = CancelToken()
+    waiting = bench.ask(B, token)
+    bench.wait_for_queue(1)
+    token.cancel()
+
+    with pytest.raises(ClientGoneError):
+        waiting.result(WAIT_S)
+    bench.wait_for_queue(0)
+    running.done()
+    assert bench.processes[B].starts == []
+
+
+def test_callers_that_leave_while_being_granted_leave_no_lease(bench: Bench) -> None:
+    for _ in range(300):
+        token = CancelToken()
+        asked = bench.ask(A, token)
+        token.cancel()
+        with contextlib.suppress(ClientGoneError):
+            asked.result(WAIT_S).done()
+
+    bench.ask(B).result(WAIT_S).done()  # only possible if nothing counts on A
+
+
+def test_unload_while_loading_then_a_new_request_succeeds(bench: Bench) -> None:
+    bench.processes[A].hold_start = True
+    first = bench.ask(A)
+    bench.wait_for_queue(1)
+    unloading = bench.pool.submit(bench.router.unload, [A])
+    with pytest.raises(ModelUnloadedError):
+        first.result(WAIT_S)
+    bench.processes[A].hold_start = False
+    unloading.result(WAIT_S)
+
+    assert bench.ask(A).result(WAIT_S).run == bench.processes[A].starts[1]
+
+
+def test_a_slow_stop_does_not_delay_other_models_or_the_loop(bench: Bench) -> None:
+    bench.ask(A).result(WAIT_S).done()
+    bench.processes[A].hold_stop = True
+    unloading = bench.pool.submit(bench.router.unload, [A])
+    assert bench.processes[A].stopping.acquire(timeout=WAIT_S)
+
+    assert bench.router.states()[A] in {ProcessState.STOPPING, ProcessState.READY}
+    assert bench.router.queue() == []  # the loop answers
+    bench.processes[A].finish_stop()
+    unloading.result(WAIT_S)
+    assert bench.router.states()[A] is ProcessState.STOPPED
+
+
+def test_evicted_models_get_their_own_unload_timeout_as_grace(bench: Bench) -> None:
+    """R8: not the health check timeout."""
+    bench.ask(A).result(WAIT_S).done()
+    bench.ask(B).result(WAIT_S).done()
+
+    assert bench.processes[A].stops == [(bench.processes[A].starts[0], 10)]
+
+
+def test_shutdown_answers_everybody_and_ends_the_thread(bench: Bench) -> None:
+    bench.processes[A].hold_start = True
+    loading, queued = bench.ask(A), bench.ask(B)
+    bench.wait_for_queue(2)
+
+    assert bench.router.shutdown(5)
+    for caller in (loading, queued):
+        with pytest.raises(ShuttingDownError):
+            caller.result(WAIT_S)
+    with pytest.raises(ShuttingDownError):
+        bench.router.acquire(A, CancelToken())
+    assert not bench.router.shutdown(5)
+    bench.router.unload()
+    assert set(bench.router.states().values()) == {ProcessState.SHUTDOWN}
+
+
+def test_a_crash_of_the_router_answers_everybody(bench: Bench) -> None:
+    bench.processes[A].hold_start = True
+    loading = bench.ask(A)
+    bench.wait_for_queue(1)
+    bench.router._loop.notify("not a message")  # type: ignore[arg-type]  # the crash
+
+    with pytest.raises(RequestError):
+        loading.result(WAIT_S)
+    with pytest.raises(RequestError):
+        bench.router.acquire(A, CancelToken())
+
+
+def test_many_callers_and_models_under_load_all_get_served(bench: Bench) -> None:
+    def call(number: int) -> ModelId:
+        lease = bench.router.acquire((A, B, C)[number % 3], CancelToken())
+        lease.done()
+        return lease.model
+
+    served = list(bench.pool.map(call, range(600)))
+
+    assert served == [(A, B, C)[number % 3] for number in range(600)]

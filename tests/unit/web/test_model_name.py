@@ -1,0 +1,173 @@
+"""Where a request names its model (http-api.md section 7, cases X*)."""
+
+from typing import Any
+
+import pytest
+
+from swapper.core.errors import InvalidJsonError, NotFoundError
+from swapper.web.model_name import ModelRequest, find_model
+from tests.fakes.requests import make_request
+
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=XX"}
+UPLOAD = (
+    b'--XX\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    + b"\0" * 200_000
+    + b'\r\n--XX\r\nContent-Disposition: form-data; name="model"\r\n\r\nm1\r\n--XX--\r\n'
+)
+
+
+def find(method: str, target: str, **rest: Any) -> ModelRequest:
+    return find_model(make_request(method, target, **rest))
+
+
+def body_of(found: ModelRequest) -> bytes:
+    if found.body is None or isinstance(found.body, bytes):
+        return found.body or b""
+    pieces = iter(lambda: found.body.read1(10_000), b"")  # type: ignore[union-attr]  # checked above
+    return b"".join(pieces)
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/json; charset=utf-8"]
+)
+def test_x1_x2_json_names_the_model_and_stays_byte_identical(kind: str) -> None:
+    raw = b'{ "model":"m1", "x": 1.50 }'
+    found = find(
+        "POST", "/v1/chat/completions", body=raw, headers={"Content-Type": kind}
+    )
+
+    assert (found.name, found.body, found.length) == ("m1", raw, len(raw))
+
+
+@pytest.mark.parametrize("kind", ["text/json", "Application/JSON", None])
+def test_x3_other_content_types_are_not_looked_into(kind: str | None) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    with pytest.raises(NotFoundError, match="no model id"):
+        find("POST", "/v1/chat/completions", body=b'{"model":"m1"}', headers=headers)
+
+
+def test_x4_json_sent_as_a_form_names_nothing() -> None:
+    with pytest.raises(NotFoundError):
+        find("POST", "/v1/chat/completions", body=b'{"model":"m1"}', headers=FORM)
+
+
+def test_x5_the_query_helps_a_form_without_model() -> None:
+    raw = b'{"model":"m1"}'
+    found = find("POST", "/v1/chat/completions?model=m1", body=raw, headers=FORM)
+
+    assert (found.name, body_of(found)) == ("m1", raw)
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"model":null}', b'{"model":""}', b'[{"model":"m1"}]', b"{}"]
+)
+def test_x6_no_name_in_the_body(raw: bytes) -> None:
+    with pytest.raises(NotFoundError, match="no model id"):
+        find("POST", "/v1/chat/completions", body=raw, headers=JSON)
+
+
+@pytest.mark.parametrize("raw", [b"", b"not json"])
+def test_x6_a_body_that_is_not_json_is_a_bad_request(raw: bytes) -> None:
+    with pytest.raises(InvalidJsonError):
+        find("POST", "/v1/chat/completions", body=raw, headers=JSON)
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [(b"5", "5"), (b"true", "true"), (b'{"a" :1}', '{"a" :1}'), (b"1.50", "1.50")],
+)
+def test_x7_other_values_become_their_text(raw: bytes, name: str) -> None:
+    assert find("POST", "/", body=b'{"model":' + raw + b"}", headers=JSON).name == name
+
+
+def test_x8_a_multipart_body_stays_byte_identical() -> None:
+    request = make_request(
+        "POST", "/v1/audio/transcriptions", body=UPLOAD, headers=MULTIPART
+    )
+    found = find_model(request)
+
+    assert (found.name, found.length) == ("m1", len(UPLOAD))
+    assert body_of(found) == UPLOAD
+    for close in request.closers:
+        close()
+
+
+def test_a_multipart_body_is_read_only_as_far_as_the_model() -> None:
+    head, _, tail = UPLOAD.partition(
+        b'\r\n--XX\r\nContent-Disposition: form-data; name="m'
+    )
+    raw = (
+        b'--XX\r\nContent-Disposition: form-data; name="m' + tail[:-8] + b"\r\n" + head
+    )
+    request = make_request("POST", "/", body=raw, headers=MULTIPART)
+    found = find_model(request)
+
+    assert found.name == "m1"
+    assert request.input.tell() <= 65536
+    for close in request.closers:
+        close()
+
+
+def test_renaming_a_multipart_body_changes_only_the_name() -> None:
+    request = make_request("POST", "/", body=UPLOAD, headers=MULTIPART)
+    found = find_model(request)
+    found.rename("a-longer-name")
+    renamed = UPLOAD.replace(b"\r\n\r\nm1\r\n", b"\r\n\r\na-longer-name\r\n")
+
+    assert body_of(found) == renamed
+    assert found.length == len(renamed)
+    for close in request.closers:
+        close()
+
+
+def test_x9_the_query_wins_over_a_multipart_field() -> None:
+    found = find("POST", "/v1/images/edits?model=hid", body=UPLOAD, headers=MULTIPART)
+
+    assert found.name == "hid"
+    assert body_of(found) == UPLOAD
+
+
+def test_x10_a_urlencoded_body_wins_over_the_query() -> None:
+    found = find("POST", "/x?model=hid", body=b"a=1&model=m1", headers=FORM)
+
+    assert (found.name, found.body) == ("m1", b"a=1&model=m1")
+
+
+def test_x12_get_takes_the_query() -> None:
+    assert find("GET", "/props?model=m%2F1&b=2&model=x").name == "m/1"
+
+
+def test_x13_get_without_a_model() -> None:
+    with pytest.raises(NotFoundError):
+        find("GET", "/props")
+
+
+def test_x14_head_takes_the_query() -> None:
+    assert find("HEAD", "/props?model=m1").name == "m1"
+
+
+def test_x15_forty_megabytes_of_json_are_taken() -> None:
+    raw = b'{"pad":"' + b"x" * (40 << 20) + b'","model":"m1"}'
+
+    assert find("POST", "/", body=raw, headers=JSON).name == "m1"
+
+
+def test_x16_eleven_megabytes_of_form_are_not() -> None:
+    raw = b"model=m1&pad=" + b"x" * (11 << 20)
+    with pytest.raises(NotFoundError):
+        find("POST", "/", body=raw, headers=FORM)
+
+
+def test_a_multipart_body_without_boundary_names_nothing() -> None:
+    with pytest.raises(NotFoundError):
+        find("POST", "/", body=UPLOAD, headers={"Content-Type": "multipart/form-data"})
+
+
+def test_renaming_json() -> None:
+    found = find("POST", "/", body=b'{"x":1,"model":"a"}', headers=JSON)
+    found.rename('q"uote')
+
+    assert found.body == b'{"x":1,"model":"q\\"uote"}'
+    assert found.length == len(found.body)
