@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from swapper.config import Config, load_config
 from swapper.core.errors import ClientGoneError, RequestError
+from swapper.core.ids import ModelId
 from swapper.logs import Logs, MonitorHandler
 from swapper.planner import make_planner
-from swapper.process import ProcessServices, ProcessSupervisor, stop_leftovers
+from swapper.process import ProcessHost, ProcessSupervisor, stop_leftovers
 from swapper.relay import Upstream
 from swapper.router import LocalRouter
 from swapper.scheduler import FifoScheduler
@@ -66,7 +67,7 @@ class App:
             logger.warning("configuration: %s", warning)
         instance = _instance_key(config)
         stop_leftovers(instance)
-        self._services = ProcessServices(instance)
+        self._host = ProcessHost(instance)
         self.router = LocalRouter(
             config.models,
             FifoScheduler(config.models, make_planner("group", config)),
@@ -74,13 +75,10 @@ class App:
                 model,
                 notify=notify,
                 monitor=self.logs.model(model.id),
-                services=self._services,
+                host=self._host,
             ),
         )
-        self._upstreams = {
-            model.id: Upstream(model.proxy, label=model.id)
-            for model in config.models.values()
-        }
+        self._upstreams = _upstreams(config)
         self._web = WebApp(config, self.router, self._upstreams, self.logs)
         self._preload_token = CancelToken()
         self._preloader = OwnerThread("preload", self._preload)
@@ -95,6 +93,10 @@ class App:
         """Answer one request (PEP 3333). Any thread."""
         return self._web(environ, start_response)
 
+    def end_streams(self) -> None:
+        """End the log streams, which would never end by themselves."""
+        self._web.end_streams()
+
     def close(self, budget_s: float = SHUTDOWN_BUDGET_S) -> None:
         """Stop all models and end every thread; idempotent.
 
@@ -108,14 +110,14 @@ class App:
         self._is_closed = True
         atexit.unregister(self.close)
         self._preload_token.cancel()
-        self.logs.end_streams()
+        self.end_streams()
         if not self.router.shutdown(budget_s):
             logger.error("some model did not stop in time")
         self._preloader.join()
         for upstream in self._upstreams.values():
             upstream.close()
         self._web.close()
-        self._services.close()
+        self._host.close()
         logging.getLogger("swapper").removeHandler(self._handler)
         self.logs.close()
 
@@ -199,7 +201,7 @@ def _stop(server: SwapperServer, app: App) -> None:
     backstop = CancelToken()
     _start_backstop(backstop)
     server.stop_accepting()
-    app.logs.end_streams()
+    app.end_streams()
     if not server.wait_idle(SHUTDOWN_BUDGET_S):
         logger.warning("requests still running after %.0f s", SHUTDOWN_BUDGET_S)
     app.close(max(1.0, deadline - time.monotonic()))
@@ -233,6 +235,17 @@ def _announce(server: SwapperServer) -> None:
             "other hosts can connect; --listen 127.0.0.1:%d restricts it to this one",
             server.port,
         )
+
+
+def _upstreams(config: Config) -> dict[ModelId, Upstream]:
+    """Return the upstream of each model whose ``proxy`` makes one."""
+    upstreams = {}
+    for model in config.models.values():
+        try:
+            upstreams[model.id] = Upstream(model.proxy, label=f"model {model.id}")
+        except ValueError as exc:
+            logger.warning("model cannot be reached model=%s: %s", model.id, exc)
+    return upstreams
 
 
 def _attach_log(logs: Logs, level: str) -> MonitorHandler:

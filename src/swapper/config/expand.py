@@ -177,9 +177,9 @@ class _Expander:
     def tree(
         self, node: Node, path: str, macros: Macros, *, kept: tuple[str, ...] = ()
     ) -> Node:
-        """Return *node* expanded at any depth; itself if nothing changed.
+        """Return *node* expanded at any depth.
 
-        References in *kept* may stay unresolved.
+        A reference in *kept* may stay in it, if it is a scalar.
         """
         match node:
             case ScalarNode():

@@ -80,6 +80,14 @@ class Section:
         """Report a warning about the value of *key*."""
         self._report.warn(self.path_of(key), self.where(key), message)
 
+    def error_item(self, item: Item, message: str) -> None:
+        """Report an error of one text of a list."""
+        self._report.error(item.path, item.where, message)
+
+    def warn_item(self, item: Item, message: str) -> None:
+        """Report a warning about one text of a list."""
+        self._report.warn(item.path, item.where, message)
+
     def integer(self, key: str, default: int, *, minimum: int = _SMALLEST) -> int:
         """Return a whole number; a fraction is cut off."""
         node = self._node.get(key)

@@ -15,6 +15,7 @@ load tells as much as possible (config.md section 3).
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from swapper.config.document import MapNode, Where, describe, empty_map
 from swapper.config.env import expand_environment
@@ -77,9 +78,14 @@ def _build(
     merged = merge_documents(documents, report)
     report.raise_errors()
     expanded = expand_document(merged, report)
-    config = decode(expanded, names, report)
+    config = decode(expanded, report)
     report.raise_errors()
-    return config
+    return replace(
+        config,
+        sources=tuple(names),
+        is_blank=not merged.entries,
+        warnings=report.warnings,
+    )
 
 
 def _read(source: Source, environ: Mapping[str, str], report: Report) -> MapNode:

@@ -116,10 +116,10 @@ def _environment(section: Section) -> tuple[str, ...]:
     items = section.texts("env")
     for item in items:
         if "\0" in item.text:
-            section.error("env", "must not contain a NUL character")
+            section.error_item(item, "must not contain a NUL character")
         elif "=" not in item.text[1:]:
             # The value is not repeated: it may be a secret.
-            section.warn("env", f"{item.path} is not of the form NAME=value")
+            section.warn_item(item, "is not of the form NAME=value")
     return tuple(item.text for item in items)
 
 

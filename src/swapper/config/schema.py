@@ -83,6 +83,8 @@ class Config:
         groups: by id; always has ``(default)``; every model is in exactly one.
         preload: real ids to load at start, in order, duplicates kept.
         sources: files it was read from, absolute; empty if from memory.
+        is_blank: no source set anything. At start that means defaults; when it
+            comes by a reload it is a file caught while being written.
         warnings: what was ignored or looks wrong, for the log.
         model_by_name: every id and alias to its model's id; made from *models*.
         longest_name_chars: length of the longest of those names.
@@ -103,6 +105,7 @@ class Config:
     include_aliases_in_list: bool = False
     preload: tuple[ModelId, ...] = ()
     sources: tuple[str, ...] = ()
+    is_blank: bool = False
     warnings: tuple[ConfigProblem, ...] = ()
     model_by_name: Mapping[str, ModelId] = field(init=False, repr=False, compare=False)
     longest_name_chars: int = field(init=False, repr=False, compare=False)

@@ -1,6 +1,5 @@
 """Decodes the expanded document into the typed configuration."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,8 +20,8 @@ _LOG_LEVELS: Final = ("debug", "info", "warn", "error")
 _LOG_TARGETS: Final = ("proxy", "upstream", "both", "none")
 
 
-def decode(document: MapNode, sources: Sequence[str], report: Report) -> Config:
-    """Return the configuration; complete only if *report* has no errors."""
+def decode(document: MapNode, report: Report) -> Config:
+    """Return what *document* sets; usable only if *report* has no errors."""
     top = Section(document, "", report)
     top.check_keys(TOP_LEVEL)
     _reject_api_keys(top)
@@ -45,10 +44,8 @@ def decode(document: MapNode, sources: Sequence[str], report: Report) -> Config:
         log_level=_log_level(top),
         log_to_stdout=_log_target(top),
         include_aliases_in_list=top.boolean("includeAliasesInList", default=False),
-        sources=tuple(sources),
     )
-    preload = _preload(top.section("hooks"), config)
-    return replace(config, preload=preload, warnings=report.warnings)
+    return replace(config, preload=_preload(top.section("hooks"), config))
 
 
 def _reject_api_keys(top: Section) -> None:
@@ -83,7 +80,7 @@ def _preload(hooks: Section, config: Config) -> tuple[ModelId, ...]:
         model = resolve_model(config, item.text.strip())
         if model is None:
             message = f'"{item.text}" is neither a model nor an alias; not preloaded'
-            on_startup.warn("preload", f"{item.path}: {message}")
+            on_startup.warn_item(item, message)
         else:
             models.append(model)
     return tuple(models)

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
+    CollectionEndEvent,
     CollectionStartEvent,
     DocumentStartEvent,
     Event,
@@ -80,9 +81,13 @@ def content_spans(text: str) -> list[tuple[int, int]] | None:
 
     What lies between them is white space and comments.
     """
+    depth = 0
     try:
-        for _event in _yaml().parse(text):
-            pass
+        for event in _yaml().parse(text):
+            depth += isinstance(event, CollectionStartEvent)
+            depth -= isinstance(event, CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                return None
         return [_span(token, text) for token in _yaml().scan(text)]
     except (YAMLError, *_LEAKS):
         return None
@@ -142,7 +147,7 @@ def _translated(source: Source) -> Iterator[None]:
         raise ConfigError(problem_at(Where(source.name, line), message)) from exc
     except ReaderError as exc:
         line = source.text.count("\n", 0, exc.position) + 1
-        message = f"character {exc.character!r} is not allowed in YAML"
+        message = f"character U+{int(exc.character):04X} is not allowed in YAML"
         raise ConfigError(problem_at(Where(source.name, line), message)) from exc
     except (YAMLError, *_LEAKS) as exc:
         message = f"not valid YAML: {exc}"
@@ -150,7 +155,7 @@ def _translated(source: Source) -> Iterator[None]:
 
 
 def _hint(source: Source, line: int) -> str:
-    text = source.text.splitlines()[line - 1 : line]
+    text = source.text.split("\n")[line - 1 : line]
     if text and "${" in text[0]:
         return " (inside [ ] or { }, a ${...} needs quotes)"
     if text and "\t" in text[0]:

@@ -11,7 +11,8 @@ import struct
 import time
 from typing import Protocol
 
-from swapper.net.http1 import ChunkedDecoder, Framing, ProtocolError
+from swapper.net.chunked import ChunkedDecoder
+from swapper.net.http1 import Framing, ProtocolError
 
 READ_BYTES = 65536
 
@@ -27,22 +28,49 @@ def set_receive_timeout(sock: socket.socket, seconds: float) -> None:
         sock: a blocking socket.
         seconds: 0 waits for ever.
     """
-    whole = int(seconds)
+    # 0 means for ever to the kernel as well: a tiny time must not become that
+    microseconds = max(1, int(seconds * 1e6)) if seconds > 0 else 0
     sock.setsockopt(
         socket.SOL_SOCKET,
         socket.SO_RCVTIMEO,
-        struct.pack("ll", whole, int((seconds - whole) * 1e6)),
+        struct.pack("ll", *divmod(microseconds, 1_000_000)),
     )
 
 
 class SocketReader:
-    """The buffered reading side of one socket."""
+    """The buffered reading side of one socket.
 
-    __slots__ = ("_buffer", "_sock")
+    Attributes:
+        body_deadline: on ``time.monotonic``, for ``read1``; None, as it is at first,
+            waits for as long as it takes.
+    """
+
+    __slots__ = ("_buffer", "_sock", "body_deadline")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._buffer = b""
+        self.body_deadline: float | None = None
+
+    def wait_for_head(self, deadline: float | None) -> bool:
+        """Wait for the first bytes of a head; return False if the peer closed first.
+
+        Raises:
+            TimeoutError: *deadline* passed.
+            OSError: the connection broke.
+        """
+        self._buffer = self._buffer.lstrip(b"\r\n")
+        while not self._buffer:
+            data = self._receive(READ_BYTES, deadline)
+            if not data:
+                return False
+            self._buffer = data.lstrip(b"\r\n")
+        return True
+
+    @property
+    def has_head(self) -> bool:
+        """Return whether ``read_head`` would not have to wait."""
+        return b"\r\n\r\n" in self._buffer
 
     def read_head(self, limit_bytes: int, deadline: float | None) -> bytes:
         """Return one head including its empty line; b"" if the peer closed first.
@@ -69,8 +97,11 @@ class SocketReader:
             if end >= 0 or len(buffer) > limit_bytes:
                 raise ProtocolError(f"head larger than {limit_bytes} bytes", 431)
             searched = max(0, len(buffer) - 3)
-            self._buffer = bytes(buffer)  # kept for a caller that tries again
-            data = self._receive(READ_BYTES, deadline)
+            try:
+                data = self._receive(READ_BYTES, deadline)
+            except OSError:
+                self._buffer = bytes(buffer)  # kept for a caller that tries again
+                raise
             if not data:
                 if buffer:
                     raise TruncatedError("connection closed in the middle of a head")
@@ -78,14 +109,19 @@ class SocketReader:
             buffer += data if buffer else data.lstrip(b"\r\n")
 
     def read1(self, limit_bytes: int) -> bytes:
-        """Return what is there, at least one byte; b"" at the end of the stream."""
+        """Return what is there, at least one byte; b"" at the end of the stream.
+
+        Raises:
+            TimeoutError: ``body_deadline`` passed.
+            OSError: the connection broke.
+        """
         if self._buffer:
             data, self._buffer = (
                 self._buffer[:limit_bytes],
                 self._buffer[limit_bytes:],
             )
             return data
-        return self._receive(limit_bytes, None)
+        return self._receive(limit_bytes, self.body_deadline)
 
     def push_back(self, data: bytes) -> None:
         """Put *data* in front of what will be read next."""
@@ -96,13 +132,20 @@ class SocketReader:
         """Return the bytes received and not yet read."""
         return self._buffer
 
+    def take_buffered(self) -> bytes:
+        """Return the bytes received and not yet read, and forget them."""
+        data, self._buffer = self._buffer, b""
+        return data
+
     def _receive(self, limit_bytes: int, deadline: float | None) -> bytes:
         while True:
+            # before each recv: a peer that sends a byte now and then is late as well
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError("the peer sent nothing in time")
             try:
                 return self._sock.recv(limit_bytes)
             except BlockingIOError:
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise TimeoutError("the peer sent nothing in time") from None
+                continue
 
 
 class Body(Protocol):

@@ -14,7 +14,7 @@ from swapper.net.http1 import (
     render_head,
 )
 from swapper.relay.connection import Connection
-from swapper.relay.headers import is_upgrade
+from swapper.relay.headers import is_upgrade as is_switch
 from swapper.relay.upload import SMALL_BYTES, BodySource, Upload, pieces, read_all
 from swapper.sync import CancelToken
 
@@ -48,6 +48,8 @@ def outgoing(
     body: BodySource | bytes,
     length: int | None,
     token: CancelToken,
+    *,
+    is_upgrade: bool,
 ) -> Outgoing:
     """Return a request ready to go out; a small body is read whole first.
 
@@ -58,6 +60,7 @@ def outgoing(
         body: read by the thread that sends.
         length: of *body* in bytes; None if unknown.
         token: of the request.
+        is_upgrade: a 101 is an answer.
 
     Raises:
         BadRequestError: a header or the method would break the head.
@@ -75,7 +78,7 @@ def outgoing(
         body=body,
         length=length,
         token=token,
-        is_upgrade=is_upgrade(headers),
+        is_upgrade=is_upgrade,
     )
 
 
@@ -194,7 +197,7 @@ class Exchange:
             if head.status >= 200:
                 return head
             if head.status == 101:
-                if request.is_upgrade and is_upgrade(head.headers):
+                if request.is_upgrade and is_switch(head.headers):
                     return head
                 raise ProtocolError("a switch of protocols nobody asked for")
             left -= len(raw)

@@ -194,6 +194,7 @@ class Upstream:
             request.source,
             request.length,
             token,
+            is_upgrade=is_upgrade,
         )
         reply = self._session.send(
             RelayRequest(self._endpoint.url, sent),

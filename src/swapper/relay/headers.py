@@ -24,6 +24,7 @@ _HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
+_CONSUMED: Final = frozenset({"content-length", "expect"})
 _KEPT_IF_NAMED: Final = frozenset({"content-length", "host"})
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
@@ -49,19 +50,28 @@ def request_headers(
         client_ip: appended to ``X-Forwarded-For``; "" leaves that header alone.
         length: of the body in bytes; None sends it chunked.
     """
-    dropped = _dropped(client) | {"expect", "content-length"}
-    kept = [pair for pair in client if pair[0].lower() not in dropped]
-    names = {name.lower() for name, _ in kept}
-    if "host" not in names:
+    names = [name.lower() for name, _ in client]
+    dropped = _dropped(client, names) | _CONSUMED
+    kept = [
+        pair for pair, name in zip(client, names, strict=True) if name not in dropped
+    ]
+    present = set(names) - dropped
+    if "host" not in present:
         kept.insert(0, ("Host", authority))
-    if not any(get_all(tuple(kept), "accept-encoding")):
+    if "accept-encoding" not in present or not any(get_all(client, "accept-encoding")):
         kept = _without(kept, "accept-encoding")
         kept.append(("Accept-Encoding", "identity"))
-    if "trailers" in list_items(get_all(client, "te")):
+    if "te" in names and "trailers" in list_items(get_all(client, "te")):
         kept.append(("TE", "trailers"))
     if client_ip:
-        kept = _with_forwarded_for(kept, client_ip)
-    kept += _framing(client, method, length)
+        if "x-forwarded-for" in present:
+            kept = _with_forwarded_for(kept, client_ip)
+        else:
+            kept.append(("X-Forwarded-For", client_ip))
+    if length is None:
+        kept.append(("Transfer-Encoding", "chunked"))
+    elif length or method in _METHODS_WITH_BODY or "content-length" in names:
+        kept.append(("Content-Length", str(length)))
     return tuple(kept)
 
 
@@ -72,11 +82,15 @@ def response_headers(upstream: Headers, *, status: int) -> Headers:
         upstream: as the upstream sent them.
         status: a 204 loses its Content-Length, which RFC 9110 8.6 forbids.
     """
-    dropped = _dropped(upstream)
+    names = [name.lower() for name, _ in upstream]
+    dropped = _dropped(upstream, names)
     if status == 204:
         dropped = dropped | {"content-length"}
-    kept = [pair for pair in upstream if pair[0].lower() not in dropped]
-    if _is_event_stream(kept):
+    kept = [
+        pair for pair, name in zip(upstream, names, strict=True) if name not in dropped
+    ]
+    types = get_all(upstream, "content-type")
+    if any("text/event-stream" in value.lower() for value in types):
         kept = _without(kept, "x-accel-buffering")
         kept.append(("X-Accel-Buffering", "no"))
     return tuple(kept)
@@ -103,11 +117,12 @@ def with_upgrade(kept: Headers, original: Headers) -> Headers:
     return (*kept, ("Connection", "Upgrade"), ("Upgrade", protocols))
 
 
-def _dropped(headers: Headers) -> frozenset[str]:
-    named = list_items(get_all(headers, "connection"))
-    if not named:
+def _dropped(headers: Headers, names: list[str]) -> frozenset[str]:
+    """Return what *headers*, whose lower-case *names* are known, may not pass on."""
+    if "connection" not in names:
         return _HOP_BY_HOP
-    return _HOP_BY_HOP | (frozenset(named) - _KEPT_IF_NAMED)
+    named = list_items(get_all(headers, "connection"))
+    return _HOP_BY_HOP.union(named) - _KEPT_IF_NAMED
 
 
 def _without(pairs: Iterable[tuple[str, str]], name: str) -> list[tuple[str, str]]:
@@ -118,31 +133,11 @@ def _with_forwarded_for(
     pairs: list[tuple[str, str]], client_ip: str
 ) -> list[tuple[str, str]]:
     """Return *pairs* with one ``X-Forwarded-For``, where the first one stood."""
-    seen = [value for value in get_all(tuple(pairs), "x-forwarded-for") if value]
-    value = ", ".join((*seen, client_ip))
     names = [name.lower() for name, _ in pairs]
-    if "x-forwarded-for" not in names:
-        return [*pairs, ("X-Forwarded-For", value)]
     first = names.index("x-forwarded-for")
+    seen = [value for value in get_all(tuple(pairs), "x-forwarded-for") if value]
     return [
         *pairs[:first],
-        (pairs[first][0], value),
+        (pairs[first][0], ", ".join((*seen, client_ip))),
         *_without(pairs[first + 1 :], "x-forwarded-for"),
     ]
-
-
-def _framing(
-    client: Headers, method: str, length: int | None
-) -> tuple[tuple[str, str], ...]:
-    if length is None:
-        return (("Transfer-Encoding", "chunked"),)
-    if length or method in _METHODS_WITH_BODY or get_all(client, "content-length"):
-        return (("Content-Length", str(length)),)
-    return ()
-
-
-def _is_event_stream(pairs: Iterable[tuple[str, str]]) -> bool:
-    return any(
-        name.lower() == "content-type" and "text/event-stream" in value.lower()
-        for name, value in pairs
-    )

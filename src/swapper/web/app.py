@@ -14,6 +14,7 @@ from swapper.core.ids import ModelId
 from swapper.logs import Logs
 from swapper.relay import Upstream
 from swapper.router import LocalRouter
+from swapper.sync import CancelToken
 from swapper.web.browser import preflight, refuse_cross_site
 from swapper.web.client import ClientWatch
 from swapper.web.errors import error_response
@@ -47,8 +48,11 @@ class WebApp:
         upstreams: Mapping[ModelId, Upstream],
         logs: Logs,
     ) -> None:
-        self._routes = _routes(config, router, ModelService(router, upstreams), logs)
+        self._ending = CancelToken()
         self._clients = ClientWatch()
+        self._routes = _routes(
+            config, router, ModelService(router, upstreams), logs, self._ending
+        )
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -62,6 +66,10 @@ class WebApp:
         body = _Body(request, response, started_s)
         start_response(response.status_line, response.headers)
         return body.finished() if isinstance(response.body, list) else body
+
+    def end_streams(self) -> None:
+        """End the log streams, which would never end by themselves."""
+        self._ending.cancel()
 
     def close(self) -> None:
         """End the threads that watch clients."""
@@ -86,12 +94,16 @@ class WebApp:
 
 
 def _routes(
-    config: Config, router: LocalRouter, service: ModelService, logs: Logs
+    config: Config,
+    router: LocalRouter,
+    service: ModelService,
+    logs: Logs,
+    ending: CancelToken,
 ) -> Routes:
     inference = InferenceRoutes(config, service).serve
     models = ModelRoutes(config, router)
     operations = OperationRoutes(config, router)
-    log = LogRoutes(config, logs)
+    log = LogRoutes(config, logs, ending)
     fixed: dict[str, dict[str, Handler]] = {
         "/": {"GET": operations.index},
         "/health": {"GET": operations.health},

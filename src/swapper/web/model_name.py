@@ -190,7 +190,7 @@ class _SpooledForm:
         self._copy(out, None)
         length = out.tell()
         out.seek(0)
-        return _Input(out), length  # type: ignore[arg-type]  # typeshed: not an IO
+        return _Input(out), length
 
     def read1(self, limit_bytes: int, /) -> bytes:
         """Return the spooled part first, then what arrives."""

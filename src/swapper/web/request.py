@@ -7,7 +7,7 @@ of them tell (raw target, raw headers, the client's socket) has a fallback.
 from collections.abc import Callable
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, cast
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from swapper.core.errors import BadRequestError
 from swapper.net.http1 import Headers
@@ -40,6 +40,11 @@ class Request:
     def on_close(self, callback: Callable[[], object]) -> None:
         """Run *callback* once the response has ended, in whatever way."""
         self.closers.append(callback)
+
+    @property
+    def rest_segments(self) -> list[str]:
+        """Return ``rest`` split at slashes, each segment percent-decoded."""
+        return [unquote(segment) for segment in self.rest.split("/")]
 
     @property
     def target(self) -> str:

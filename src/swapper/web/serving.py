@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 
-from swapper.core.errors import NotFoundError, RequestError, UpstreamError
+from swapper.core.errors import RequestError, SpawnError, UpstreamError
 from swapper.core.ids import ModelId
 from swapper.relay import (
     Tunnel,
@@ -56,7 +56,7 @@ class ModelService:
         """
         upstream = self._upstreams.get(model)
         if upstream is None:
-            raise NotFoundError("no local server found for requested model")
+            raise SpawnError(model, f"model {model}: its proxy is not a usable URL")
         token = request.client.token
         lease = self._router.acquire(model, token)
         request.on_close(lease.done)

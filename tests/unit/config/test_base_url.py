@@ -14,7 +14,7 @@ from swapper.config.base_url import fault_of_base_url, is_usable_base_url
         *("http://user:p%40ss@h:1/x", "http://h:", "http://hé", "http://h?q=%zz#%zz"),
     ],
 )
-def test_usable_url_has_no_fault(text: str):
+def test_usable_url_has_no_fault(text: str) -> None:
     assert fault_of_base_url(text) == ""
     assert is_usable_base_url(text)
 
@@ -23,7 +23,7 @@ def test_usable_url_has_no_fault(text: str):
     "text",
     ["", "not a url", "localhost:8080", "/path", "//host/x", "http:///x", "ftp://h"],
 )
-def test_readable_but_useless_url_has_no_fault(text: str):
+def test_readable_but_useless_url_has_no_fault(text: str) -> None:
     assert fault_of_base_url(text) == ""
     assert not is_usable_base_url(text)
 
@@ -43,10 +43,10 @@ def test_readable_but_useless_url_has_no_fault(text: str):
         ("a b:c/d", "scheme"),
     ],
 )
-def test_unreadable_url_is_explained(text: str, reason: str):
+def test_unreadable_url_is_explained(text: str, reason: str) -> None:
     assert reason in fault_of_base_url(text)
 
 
 @given(st.text())
-def test_any_text_is_judged(text: str):
+def test_any_text_is_judged(text: str) -> None:
     assert isinstance(fault_of_base_url(text), str)

@@ -48,17 +48,19 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize(("text", "arguments"), CASES.values(), ids=CASES.keys())
-def test_command_is_split_as_a_posix_shell_would(text: str, arguments: tuple[str, ...]):
+def test_command_is_split_as_a_posix_shell_would(
+    text: str, arguments: tuple[str, ...]
+) -> None:
     assert split_command(text) == arguments
 
 
 @pytest.mark.parametrize("text", ["", "   \n# only", "\\", "# a\n\t# b", "\n\n"])
-def test_cmd_6_command_without_words_is_empty(text: str):
+def test_cmd_6_command_without_words_is_empty(text: str) -> None:
     with pytest.raises(ValueError, match="empty command"):
         split_command(text)
 
 
-def test_cmd_21_folded_scalar_makes_comments_arguments():
+def test_cmd_21_folded_scalar_makes_comments_arguments() -> None:
     text = "models:\n  m:\n    cmd: >\n      serve --a\n      # c\n      --b ${PORT}\n"
 
     cmd = parse_config(text, environ={}).models["m"].cmd  # type: ignore[index]  # a literal id
@@ -66,19 +68,19 @@ def test_cmd_21_folded_scalar_makes_comments_arguments():
     assert split_command(cmd) == ("serve", "--a", "#", "c", "--b", "5800")
 
 
-def test_cmd_22_folded_scalar_that_begins_with_a_comment_has_no_port():
+def test_cmd_22_folded_scalar_that_begins_with_a_comment_has_no_port() -> None:
     text = "models:\n  m:\n    cmd: >\n      # c\n      serve --b ${PORT}\n"
 
     with pytest.raises(ConfigError, match=r"models\.m\.proxy.*cmd"):
         parse_config(text, environ={})
 
 
-def test_only_whole_comment_lines_are_removed():
+def test_only_whole_comment_lines_are_removed() -> None:
     assert remove_comment_lines("a # b\n  # c\nd") == "a # b\nd"
 
 
 @given(st.text())
-def test_splitting_any_text_gives_words_or_a_value_error(text: str):
+def test_splitting_any_text_gives_words_or_a_value_error(text: str) -> None:
     try:
         arguments = split_command(text)
     except ValueError:
@@ -91,7 +93,7 @@ def test_splitting_any_text_gives_words_or_a_value_error(text: str):
 @given(
     st.lists(st.text(st.characters(exclude_characters="\n\0"), max_size=9), min_size=1)
 )
-def test_quoted_words_come_back_unchanged(words: list[str]):
+def test_quoted_words_come_back_unchanged(words: list[str]) -> None:
     text = shlex.join(words)
 
     # What cleaning takes away even inside of quotes is not under test here.

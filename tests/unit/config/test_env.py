@@ -28,31 +28,31 @@ def error_of(text: str, environ: Mapping[str, str]) -> str:
     return str(caught.value)
 
 
-def test_env_1_value_is_inserted():
+def test_env_1_value_is_inserted() -> None:
     assert cmd_of('"run ${env.SWQ}"', SWQ="v1") == "run v1"
 
 
-def test_env_2_unset_variable_is_named_with_its_line():
+def test_env_2_unset_variable_is_named_with_its_line() -> None:
     message = error_of('models:\n  a:\n    cmd: "run ${env.SWQ}"\n', {})
 
     assert message == "<config>:3: environment variable SWQ is not set"
 
 
-def test_all_unset_variables_are_reported_together():
+def test_all_unset_variables_are_reported_together() -> None:
     message = error_of("a: ${env.X}\nb: ${env.Y}\n", {})
 
     assert "X is not set" in message
     assert "Y is not set" in message
 
 
-def test_env_3_value_is_typed_by_yaml():
+def test_env_3_value_is_typed_by_yaml() -> None:
     text = f"models:\n  a:\n{PROXY}    cmd: x\n    ttl: "
 
     assert load(text + "${env.SWQ}", SWQ="60").models[A].ttl_s == 60
     assert "models.a.ttl" in error_of(text + '"${env.SWQ}"', {"SWQ": "60"})
 
 
-def test_env_4_macro_value_from_the_environment_keeps_its_type():
+def test_env_4_macro_value_from_the_environment_keeps_its_type() -> None:
     text = (
         "macros:\n  T: ${env.SWQ}\nmodels:\n  a:\n"
         f"{PROXY}    cmd: x\n    ttl: ${{T}}\n"
@@ -61,17 +61,17 @@ def test_env_4_macro_value_from_the_environment_keeps_its_type():
     assert load(text, SWQ="60").models[A].ttl_s == 60
 
 
-def test_env_5_backslash_survives_double_quotes():
+def test_env_5_backslash_survives_double_quotes() -> None:
     assert cmd_of('"x ${env.SWQ}"', SWQ="a\\b") == "x a\\b"
     assert cmd_of('"x ${env.SWQ}"', SWQ='"q"') == 'x "q"'
 
 
-def test_env_6_escape_stays_visible_in_a_plain_scalar():
+def test_env_6_escape_stays_visible_in_a_plain_scalar() -> None:
     assert cmd_of("x ${env.SWQ}", SWQ="a\\b") == "x a\\\\b"
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\0b"])
-def test_env_7_value_with_a_line_break_is_refused(value: str):
+def test_env_7_value_with_a_line_break_is_refused(value: str) -> None:
     assert "SWQ" in error_of('models: {a: {cmd: "${env.SWQ}"}}', {"SWQ": value})
 
 
@@ -85,17 +85,17 @@ def test_env_7_value_with_a_line_break_is_refused(value: str):
         f"models:\n  a:\n{PROXY}    cmd: |\n      x\n  # ${{env.UNSET_X}}\n",
     ],
 )
-def test_env_8_comment_is_not_looked_up(comment: str):
+def test_env_8_comment_is_not_looked_up(comment: str) -> None:
     load(comment)
 
 
-def test_env_9_comment_is_looked_up_if_the_text_is_no_yaml_before():
+def test_env_9_comment_is_looked_up_if_the_text_is_no_yaml_before() -> None:
     text = "# ${env.UNSET_X}\nlib: [${env.SWQ}]\n"
 
     assert "UNSET_X" in error_of(text, {"SWQ": "k"})
 
 
-def test_env_10_flow_list_takes_an_unquoted_reference():
+def test_env_10_flow_list_takes_an_unquoted_reference() -> None:
     text = f"models:\n  a:\n{PROXY}    cmd: x\n    aliases: [${{env.SWQ}}]\n"
 
     assert load(text, SWQ="k").models[A].aliases == ("k",)
@@ -104,34 +104,34 @@ def test_env_10_flow_list_takes_an_unquoted_reference():
 @pytest.mark.parametrize(
     "keys", ['["${env.SWQ}"]', "\n- ${env.SWQ}", '[k, "${env.SWQ}"]']
 )
-def test_env_11_and_12_empty_key_does_not_switch_authentication_off(keys: str):
+def test_env_11_and_12_empty_key_does_not_switch_authentication_off(keys: str) -> None:
     assert "apiKeys" in error_of(f"apiKeys: {keys}\n", {"SWQ": ""})
 
 
-def test_env_13_comment_line_of_a_block_scalar_is_content():
+def test_env_13_comment_line_of_a_block_scalar_is_content() -> None:
     text = "models:\n  a:\n    cmd: |\n      # ${env.UNSET_X}\n      x\n"
 
     assert "UNSET_X" in error_of(text, {})
 
 
-def test_env_14_value_may_ask_for_a_port():
+def test_env_14_value_may_ask_for_a_port() -> None:
     config = load("models:\n  a:\n    cmd: x ${env.SWQ}\n", SWQ="${PORT}")
 
     assert config.models[A].cmd == "x 5800"
     assert config.models[A].proxy == "http://localhost:5800"
 
 
-def test_env_15_value_in_a_plain_scalar_may_start_a_comment():
+def test_env_15_value_in_a_plain_scalar_may_start_a_comment() -> None:
     assert cmd_of("x ${env.SWQ}", SWQ="a #b") == "x a"
 
 
-def test_env_16_key_comes_from_the_environment():
+def test_env_16_key_comes_from_the_environment() -> None:
     config = load("models:\n  ${env.SWQ}:\n    cmd: x\n    proxy: http://h\n", SWQ="mm")
 
     assert list(config.models) == ["mm"]
 
 
-def test_env_17_reference_made_by_a_macro_is_not_set():
+def test_env_17_reference_made_by_a_macro_is_not_set() -> None:
     text = f"macros: {{B: SWQ}}\nmodels:\n  a:\n{PROXY}    cmd: x ${{env.${{B}}}}\n"
 
     message = error_of(text, {"SWQ": "v"})
@@ -140,11 +140,11 @@ def test_env_17_reference_made_by_a_macro_is_not_set():
     assert "SWQ is not set" in message
 
 
-def test_env_18_value_may_refer_to_one_more_variable():
+def test_env_18_value_may_refer_to_one_more_variable() -> None:
     assert cmd_of('"${env.P}"', P="${env.Q}", Q="deep") == "deep"
 
 
-def test_variable_that_refers_to_itself_is_reported():
+def test_variable_that_refers_to_itself_is_reported() -> None:
     message = error_of(
         f'models:\n  a:\n{PROXY}    cmd: "${{env.P}}"\n', {"P": "${env.P}"}
     )
@@ -153,11 +153,11 @@ def test_variable_that_refers_to_itself_is_reported():
 
 
 @pytest.mark.parametrize("text", ["${env.9A}", "${env.a-b}", "${env.}"])
-def test_what_is_no_environment_macro_stays(text: str):
+def test_what_is_no_environment_macro_stays(text: str) -> None:
     assert cmd_of(f"x {text}") == f"x {text}"
 
 
-def test_long_value_in_many_places_is_stopped_early():
+def test_long_value_in_many_places_is_stopped_early() -> None:
     text = "lib: |\n" + "  ${env.X}\n" * 10_000
 
     message = error_of(text, {"X": "y" * (MAX_SOURCE_CHARS // 100)})

@@ -14,7 +14,7 @@ A = ModelId("a")
 B = ModelId("b")
 
 
-def test_rt_1_without_groups_all_models_are_in_the_default_one(load: Load):
+def test_rt_1_without_groups_all_models_are_in_the_default_one(load: Load) -> None:
     assert load().groups == {"(default)": GroupConfig(id="(default)", members=(A, B))}
 
 
@@ -29,7 +29,7 @@ def test_rt_1_without_groups_all_models_are_in_the_default_one(load: Load):
     ],
     ids=["top level", "routing with use", "routing without use"],
 )
-def test_groups_are_read_from_both_places(load: Load, groups: str):
+def test_groups_are_read_from_both_places(load: Load, groups: str) -> None:
     config = load(groups)
 
     assert config.groups == {
@@ -48,38 +48,38 @@ def test_groups_are_read_from_both_places(load: Load, groups: str):
         "groups: {g: {members: [a]}, h: {members: [a]}}",
     ],
 )
-def test_grp_6_member_of_two_groups_is_refused(errors: Errors, groups: str):
+def test_grp_6_member_of_two_groups_is_refused(errors: Errors, groups: str) -> None:
     [message] = errors(groups)
 
     assert "a is already in group g" in message
 
 
-def test_grp_6_member_by_id_and_by_alias_is_refused(errors: Errors):
+def test_grp_6_member_by_id_and_by_alias_is_refused(errors: Errors) -> None:
     [message] = errors("groups: {g: {members: [a, al]}}", a="aliases: [al]")
 
     assert "groups.g.members[1]: al is already in group g" in message
 
 
-def test_grp_7_and_q7_unknown_member_is_refused(errors: Errors):
+def test_grp_7_and_q7_unknown_member_is_refused(errors: Errors) -> None:
     [message] = errors("groups: {g: {members: [zz]}}")
 
     assert "groups.g.members[0]: zz is neither a model nor an alias" in message
 
 
-def test_q7_alias_as_member_is_its_model(load: Load):
+def test_q7_alias_as_member_is_its_model(load: Load) -> None:
     config = load("groups: {g: {members: [al]}}", a="aliases: [al]")
 
     assert config.groups["g"].members == (A,)
     assert config.groups["(default)"].members == (B,)
 
 
-def test_grp_8_default_group_has_the_rest(load: Load):
+def test_grp_8_default_group_has_the_rest(load: Load) -> None:
     config = load("groups: {g: {members: [a]}}")
 
     assert config.groups["(default)"].members == (B,)
 
 
-def test_grp_9_group_without_members(load: Load):
+def test_grp_9_group_without_members(load: Load) -> None:
     config = load("groups: {g: {swap: no}}")
 
     assert config.groups["g"] == GroupConfig(id="g", swap=False)
@@ -87,21 +87,21 @@ def test_grp_9_group_without_members(load: Load):
 
 
 @pytest.mark.parametrize("groups", ["[a]", "a", "{g: [a]}", "{g: {members: a}}"])
-def test_grp_10_malformed_groups_are_refused(errors: Errors, groups: str):
+def test_grp_10_malformed_groups_are_refused(errors: Errors, groups: str) -> None:
     assert "groups" in errors(f"groups: {groups}")[0]
 
 
-def test_q6_group_named_like_the_default_one_is_refused(errors: Errors):
+def test_q6_group_named_like_the_default_one_is_refused(errors: Errors) -> None:
     [message] = errors('groups: {"(default)": {members: [a]}}')
 
     assert "groups.(default)" in message
 
 
-def test_q10_null_group_has_the_defaults(load: Load):
+def test_q10_null_group_has_the_defaults(load: Load) -> None:
     assert load("groups: {g: }").groups["g"] == GroupConfig(id="g")
 
 
-def test_pipe_11_unknown_key_of_a_group_is_warned_about(load: Load):
+def test_pipe_11_unknown_key_of_a_group_is_warned_about(load: Load) -> None:
     [warning] = load("groups: {g: {members: [a], preload: [a]}}").warnings
 
     assert "groups.g.preload: `preload` is not a setting of groups.g" in str(warning)
@@ -114,34 +114,34 @@ def test_pipe_11_unknown_key_of_a_group_is_warned_about(load: Load):
         "routing: {router: {settings: {groups: {h: {members: [b]}}}}}",
     ],
 )
-def test_rt_4_groups_in_both_places_are_refused(errors: Errors, routing: str):
+def test_rt_4_groups_in_both_places_are_refused(errors: Errors, routing: str) -> None:
     [message] = errors(f"groups: {{g: {{members: [a]}}}}\n{routing}")
 
     assert "groups: conflicts with routing.router" in message
 
 
-def test_rt_5_scheduler_does_not_conflict_with_groups(load: Load):
+def test_rt_5_scheduler_does_not_conflict_with_groups(load: Load) -> None:
     load("groups: {g: {members: [a]}}\nrouting: {scheduler: {use: fifo}}")
 
 
-def test_rt_6_matrix_router_is_refused(errors: Errors):
+def test_rt_6_matrix_router_is_refused(errors: Errors) -> None:
     [message] = errors("routing: {router: {use: matrix}}")
 
     assert "routing.router.use: the matrix router is not supported" in message
 
 
 @pytest.mark.parametrize("use", ["Group", "other"])
-def test_rt_7_unknown_router_is_refused(errors: Errors, use: str):
+def test_rt_7_unknown_router_is_refused(errors: Errors, use: str) -> None:
     [message] = errors(f"routing: {{router: {{use: {use}}}}}")
 
     assert use in message
 
 
-def test_top_level_matrix_is_refused(errors: Errors):
+def test_top_level_matrix_is_refused(errors: Errors) -> None:
     assert "matrix: the matrix router" in errors("matrix: {sets: {s: a}}")[0]
 
 
-def test_rt_9_and_q9_matrix_without_use_is_warned_about(load: Load):
+def test_rt_9_and_q9_matrix_without_use_is_warned_about(load: Load) -> None:
     [warning] = load(
         "routing: {router: {settings: {matrix: {sets: {s: nope}}}}}"
     ).warnings
@@ -149,15 +149,15 @@ def test_rt_9_and_q9_matrix_without_use_is_warned_about(load: Load):
     assert "routing.router.settings.matrix: has no effect" in str(warning)
 
 
-def test_rt_10_null_matrix_is_none(load: Load):
+def test_rt_10_null_matrix_is_none(load: Load) -> None:
     assert not load("matrix:").warnings
 
 
-def test_sch_1_unknown_scheduler_is_refused(errors: Errors):
+def test_sch_1_unknown_scheduler_is_refused(errors: Errors) -> None:
     assert "lifo" in errors("routing: {scheduler: {use: lifo}}")[0]
 
 
-def test_sch_2_priorities_are_warned_about(load: Load):
+def test_sch_2_priorities_are_warned_about(load: Load) -> None:
     [warning] = load(
         "routing: {scheduler: {settings: {fifo: {priority: {a: 5}}}}}"
     ).warnings

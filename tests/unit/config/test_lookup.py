@@ -35,7 +35,7 @@ models:
         *(("org/a", "org/a"), ("A", None), (" a", None), ("", None), ("zz", None)),
     ],
 )
-def test_name_resolves_exactly(config: Config, name: str, model: str | None):
+def test_name_resolves_exactly(config: Config, name: str, model: str | None) -> None:
     assert resolve_model(config, name) == model
 
 
@@ -57,17 +57,17 @@ def test_name_resolves_exactly(config: Config, name: str, model: str | None):
 )
 def test_longest_beginning_of_a_path_wins(
     config: Config, path: str, match: tuple[str, str, int] | None
-):
+) -> None:
     assert find_model_in_path(config, path.split("/")) == match
 
 
-def test_match_tells_its_parts(config: Config):
+def test_match_tells_its_parts(config: Config) -> None:
     match = find_model_in_path(config, ["al", "x"])
 
     assert match == PathMatch(name="al", model=ModelId("a"), next_segment=1)
 
 
-def test_names_follow_a_changed_copy(config: Config):
+def test_names_follow_a_changed_copy(config: Config) -> None:
     """A configuration made by hand has its names too."""
     model = ModelConfig(id=ModelId("m"), aliases=("n",))
     copy = dataclasses.replace(config, models={model.id: model})

@@ -38,7 +38,7 @@ def cmd_error(macros: str, cmd: str, own: str = "") -> str:
     return str(caught.value)
 
 
-def test_mac_1_macros_build_on_each_other():
+def test_mac_1_macros_build_on_each_other() -> None:
     config = parse_config(
         """
 macros:
@@ -60,35 +60,37 @@ models:
     assert wide.proxy == "http://localhost:7001"
 
 
-def test_mac_2_later_macro_is_unknown_and_the_message_says_why():
+def test_mac_2_later_macro_is_unknown_and_the_message_says_why() -> None:
     message = cmd_error('{A: "${B}", B: 2}', "x ${A}")
 
     assert "models.a.cmd" in message
     assert "macro B is declared after a macro that uses it" in message
 
 
-def test_mac_3_type_survives_a_chain_of_macros(load: Load):
+def test_mac_3_type_survives_a_chain_of_macros(load: Load) -> None:
     config = load('macros: {A: 5, B: "${A}"}', a='metadata: {v: "${B}"}')
 
     assert config.models[A].metadata == {"v": 5}
 
 
-def test_mac_4_type_is_lost_inside_a_text(load: Load):
+def test_mac_4_type_is_lost_inside_a_text(load: Load) -> None:
     config = load("macros: {A: 5}", a='metadata: {v: "p${A}", w: "${A} "}')
 
     assert config.models[A].metadata == {"v": "p5", "w": "5 "}
 
 
-def test_mac_5_integer_macro_fills_an_integer_setting(load: Load, errors: Errors):
+def test_mac_5_integer_macro_fills_an_integer_setting(
+    load: Load, errors: Errors
+) -> None:
     assert load("macros: {A: 5}", a='ttl: "${A}"').models[A].ttl_s == 5
     assert "models.a.ttl" in errors("macros: {A: 5}", a='ttl: "${A}${A}"')[0]
 
 
-def test_mac_6_text_macro_does_not_fill_an_integer_setting(errors: Errors):
+def test_mac_6_text_macro_does_not_fill_an_integer_setting(errors: Errors) -> None:
     assert "models.a.ttl" in errors('macros: {A: "5"}', a="ttl: ${A}")[0]
 
 
-def test_mac_7_macros_keep_their_types(load: Load):
+def test_mac_7_macros_keep_their_types(load: Load) -> None:
     config = load(
         'macros: {n: 12, f: 0.25, b: true, s: "12"}',
         a=(
@@ -127,38 +129,38 @@ def test_mac_7_macros_keep_their_types(load: Load):
         (False, "false"),
     ],
 )
-def test_mac_9_value_is_inserted_as_text(value: float, text: str):
+def test_mac_9_value_is_inserted_as_text(value: float, text: str) -> None:
     assert macro_text(value) == text
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_inserted_float_round_trips(value: float):
+def test_inserted_float_round_trips(value: float) -> None:
     assert float(macro_text(value)) == value
 
 
-def test_mac_10_model_macro_takes_the_place_of_the_global_one():
+def test_mac_10_model_macro_takes_the_place_of_the_global_one() -> None:
     assert cmd_of('{L: glob, G: "g-${L}"}', "x ${G}", "{L: loc}") == "x g-loc"
 
 
-def test_mac_11_overriding_does_not_change_the_order():
+def test_mac_11_overriding_does_not_change_the_order() -> None:
     assert "macro L" in cmd_error('{G: "g-${L}", L: glob}', "x ${G}", "{L: loc}")
 
 
-def test_mac_12_global_macro_does_not_see_a_model_macro():
+def test_mac_12_global_macro_does_not_see_a_model_macro() -> None:
     assert "macro L" in cmd_error('{G: "g-${L}"}', "x ${G}", "{L: loc}")
 
 
-def test_mac_13_overriding_macro_sees_what_the_global_one_saw():
+def test_mac_13_overriding_macro_sees_what_the_global_one_saw() -> None:
     assert "macro Z" in cmd_error("{L: x, Z: zed}", "${L}", '{L: "l-${Z}"}')
     assert cmd_of("{Z: zed, L: x}", "${L}", '{L: "l-${Z}"}') == "l-zed"
 
 
-def test_mac_14_model_macros_are_ordered_too():
+def test_mac_14_model_macros_are_ordered_too() -> None:
     assert cmd_of("{}", "x ${B}", '{A: 1, B: "b${A}"}') == "x b1"
     assert "macro A" in cmd_error("{}", "x ${B}", '{B: "b${A}", A: 1}')
 
 
-def test_mac_15_model_macro_is_unknown_in_another_model():
+def test_mac_15_model_macro_is_unknown_in_another_model() -> None:
     message = error_of(
         "models:\n  a: {cmd: x, proxy: 'http://h', macros: {M: 1}}\n"
         "  b: {cmd: 'x ${M}', proxy: 'http://h'}\n"
@@ -167,74 +169,74 @@ def test_mac_15_model_macro_is_unknown_in_another_model():
     assert message == "<config>:3: models.b.cmd: unknown macro M"
 
 
-def test_mac_16_macro_must_not_refer_to_itself():
+def test_mac_16_macro_must_not_refer_to_itself() -> None:
     assert "macros.A: macro A refers to itself" in error_of('macros: {A: "x${A}"}')
 
 
-def test_mac_17_cycle_is_an_error_only_where_it_is_used():
+def test_mac_17_cycle_is_an_error_only_where_it_is_used() -> None:
     assert cmd_of('{A: "${B}", B: "${A}"}', "x") == "x"
     assert "macro B" in cmd_error('{A: "${B}", B: "${A}"}', "x ${A}")
 
 
 @pytest.mark.parametrize("name", ["n" * 64, "a.b", "a b", "é", '""'])
-def test_mac_18_bad_macro_name_is_refused(name: str):
+def test_mac_18_bad_macro_name_is_refused(name: str) -> None:
     assert "a macro name has" in error_of(f"macros: {{{name}: 1}}")
 
 
-def test_mac_18_longest_macro_name_is_accepted():
+def test_mac_18_longest_macro_name_is_accepted() -> None:
     name = "n" * 63
 
     assert cmd_of(f"{{{name}: 1}}", f"x ${{{name}}}") == "x 1"
 
 
 @pytest.mark.parametrize("name", ["PORT", "MODEL_ID", "PID"])
-def test_mac_19_reserved_name_is_refused(errors: Errors, name: str):
+def test_mac_19_reserved_name_is_refused(errors: Errors, name: str) -> None:
     assert f"macros.{name}: the macro name" in error_of(f"macros: {{{name}: 1}}")
     assert f"models.a.macros.{name}" in errors(a=f"macros: {{{name}: 1}}")[0]
 
 
-def test_mac_19_reserved_names_are_case_sensitive():
+def test_mac_19_reserved_names_are_case_sensitive() -> None:
     assert cmd_of("{port: 1}", "x ${port}") == "x 1"
 
 
 @pytest.mark.parametrize("value", ["~", "[1]", "{b: 1}", "2024-01-01", ""])
-def test_mac_20_macro_value_must_be_a_scalar(value: str):
+def test_mac_20_macro_value_must_be_a_scalar(value: str) -> None:
     assert "macros.A: must be a text" in error_of(f"macros: {{A: {value}}}")
 
 
 @pytest.mark.parametrize("block", ["[x]", "text"])
-def test_mac_21_macros_must_be_a_mapping(block: str):
+def test_mac_21_macros_must_be_a_mapping(block: str) -> None:
     assert "macros: must be a mapping" in error_of(f"macros: {block}")
 
 
-def test_mac_21_null_macros_are_none():
+def test_mac_21_null_macros_are_none() -> None:
     assert cmd_of("", "x") == "x"
 
 
-def test_mac_22_keys_are_not_expanded(load: Load):
+def test_mac_22_keys_are_not_expanded(load: Load) -> None:
     config = load("macros: {A: z}", a='metadata: {"${A}": v}')
 
     assert config.models[A].metadata == {"${A}": "v"}
 
 
 @pytest.mark.parametrize("text", ["${a.b}", "${}", "${a b}", "$HOME", "${HOME:-y}"])
-def test_mac_26_what_is_no_reference_stays(text: str):
+def test_mac_26_what_is_no_reference_stays(text: str) -> None:
     assert cmd_of("{}", f"x {text}") == f"x {text}"
 
 
-def test_mac_27_dollar_before_a_reference_stays():
+def test_mac_27_dollar_before_a_reference_stays() -> None:
     assert cmd_of("{A: 1}", "x $${A}") == "x $1"
 
 
-def test_mac_28_names_are_case_sensitive():
+def test_mac_28_names_are_case_sensitive() -> None:
     assert "unknown macro a" in cmd_error("{A: 1}", "x ${a}")
 
 
-def test_mac_29_comment_line_of_a_command_is_not_checked(load: Load):
+def test_mac_29_comment_line_of_a_command_is_not_checked(load: Load) -> None:
     assert load(a="cmd: |\n  # ${NOPE}\n  serve").models[A].cmd.strip() == "serve"
 
 
-def test_mac_30_comment_line_from_a_macro_is_removed_when_run():
+def test_mac_30_comment_line_from_a_macro_is_removed_when_run() -> None:
     config = parse_config(
         "macros:\n  S: |\n    srv\n    # note\n    --x\n"
         "models: {a: {cmd: '${S}', proxy: 'http://h'}}\n",
@@ -244,7 +246,7 @@ def test_mac_30_comment_line_from_a_macro_is_removed_when_run():
     assert split_command(config.models[A].cmd) == ("srv", "--x")
 
 
-def test_mac_31_comment_line_from_a_macro_is_checked():
+def test_mac_31_comment_line_from_a_macro_is_checked() -> None:
     message = error_of(
         "macros:\n  S: |\n    srv\n    # ${NOPE}\n"
         "models: {a: {cmd: '${S}', proxy: 'http://h'}}\n"
@@ -254,14 +256,14 @@ def test_mac_31_comment_line_from_a_macro_is_checked():
 
 
 @pytest.mark.parametrize("name", ["PORT", "MODEL_ID", "ZED"])
-def test_mac_32_unresolved_reference_names_its_place(errors: Errors, name: str):
+def test_mac_32_unresolved_reference_names_its_place(errors: Errors, name: str) -> None:
     messages = errors(f'hooks: {{on_startup: {{preload: [a, "${{{name}}}"]}}}}')
 
     assert "hooks.on_startup.preload[1]: " in messages[0]
     assert name in messages[0]
 
 
-def test_mac_34_global_macros_work_in_top_level_settings():
+def test_mac_34_global_macros_work_in_top_level_settings() -> None:
     config = parse_config(
         """
 macros: {T: 70, N: m, S: 6000, L: debug, G: false}
@@ -283,129 +285,33 @@ models: {m: {cmd: "x ${PORT}"}}
     assert config.models[ModelId("m")].cmd == "x 6000"
 
 
-def test_mac_35_model_macro_is_unknown_at_top_level(errors: Errors):
+def test_mac_35_model_macro_is_unknown_at_top_level(errors: Errors) -> None:
     [message] = errors("globalTTL: ${N}", a="macros: {N: 5}")
 
     assert "globalTTL: unknown macro N" in message
 
 
-def test_mac_36_group_id_stays_literal(load: Load):
+def test_mac_36_group_id_stays_literal(load: Load) -> None:
     config = load('macros: {N: x}\ngroups: {"${N}": {members: [a]}}')
 
     assert "${N}" in config.groups
 
 
-def test_mac_37_pid_is_kept_in_the_stop_command_only(load: Load, errors: Errors):
+def test_mac_37_pid_is_kept_in_the_stop_command_only(
+    load: Load, errors: Errors
+) -> None:
     assert load(a="cmdStop: kill ${PID}").models[A].cmd_stop == "kill ${PID}"
     assert "PID" in errors(a="cmd: x ${PID}")[0]
 
 
-def test_port_1_ports_go_out_in_byte_order_of_the_ids():
-    names = ["zed", "Alpha", '"10"', '"9"']
-    text = "models:\n  beta: {cmd: x, proxy: 'http://h'}\n" + "".join(
-        f"  {name}: {{cmd: 'x ${{PORT}}'}}\n" for name in names
-    )
-    models = parse_config(text, environ={}).models
-
-    assert {name: model.cmd for name, model in models.items()} == {
-        "10": "x 5800",
-        "9": "x 5801",
-        "Alpha": "x 5802",
-        "beta": "x",
-        "zed": "x 5803",
-    }
-    assert list(models) == ["10", "9", "Alpha", "beta", "zed"]
-
-
-def test_port_2_a_model_has_one_port():
-    text = "models: {a: {cmd: 'x ${PORT} ${PORT}'}}"
-
-    assert parse_config(text, environ={}).models[A].cmd == "x 5800 5800"
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        "{cmd: serve}",
-        '{cmd: serve, proxy: "http://h:${PORT}"}',
-        '{cmd: "# ${PORT}\\nserve"}',
-        "{}",
-        "",
-    ],
-    ids=["PORT-3", "PORT-4", "PORT-5", "MOD-15", "null"],
-)
-def test_port_3_to_5_proxy_needs_a_port_that_cmd_does_not_get(model: str):
-    message = error_of(f"models: {{m: {model}}}")
-
-    assert "models.m.proxy" in message
-    assert "models.m.cmd" in message
-
-
-def test_port_6_port_may_come_from_a_macro():
-    text = "macros: {P: '--port ${PORT}'}\nmodels: {a: {cmd: 'serve ${P}'}}"
-
-    assert parse_config(text, environ={}).models[A].cmd == "serve --port 5800"
-
-
-def test_port_7_port_without_one_in_cmd_is_unresolved(errors: Errors):
-    [message] = errors(a='cmdStop: "k ${PORT}"')
-
-    assert "models.a.cmdStop" in message
-    assert "PORT" in message
-
-
-def test_port_8_port_is_known_in_the_whole_model():
-    model = parse_config(
-        """
-models:
-  a:
-    cmd: x ${PORT}
-    env: ["P=${PORT}"]
-    metadata: {p: "${PORT}", q: "x${PORT}"}
-    aliases: ["on-${PORT}"]
-""",
-        environ={},
-    ).models[A]
-
-    assert model.env == ("P=5800",)
-    assert model.metadata == {"p": 5800, "q": "x5800"}
-    assert model.aliases == ("on-5800",)
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "abc"])
-def test_port_9_start_port_must_be_at_least_1(errors: Errors, value: str):
-    assert "startPort" in errors(f"startPort: {value}")[0]
-
-
-@pytest.mark.parametrize(("value", "port"), [("1", 1), ("", 5800), ("70000", 70000)])
-def test_port_9_start_port_is_the_first_port(value: str, port: int):
-    text = f"startPort: {value}\nmodels: {{a: {{cmd: 'x ${{PORT}}'}}}}"
-
-    assert parse_config(text, environ={}).models[A].cmd == f"x {port}"
-
-
-def test_port_that_does_not_exist_is_warned_about():
-    config = parse_config(
-        "startPort: 70000\nmodels: {a: {cmd: 'x ${PORT}'}}", environ={}
-    )
-
-    assert "port 70000" in str(config.warnings[0])
-
-
-def test_unknown_macro_in_cmd_is_the_only_error_of_a_model():
-    assert error_of("models: {a: {cmd: 'x ${NOPE}'}}") == (
-        "<config>:1: models.a.cmd: unknown macro NOPE"
-    )
-
-
-def test_every_unresolved_reference_of_a_value_is_named():
+def test_every_unresolved_reference_of_a_value_is_named() -> None:
     message = error_of("models: {a: {cmd: 'x ${NOPE} ${NEVER}'}}")
 
     assert "NOPE" in message
     assert "NEVER" in message
 
 
-def test_macros_that_double_each_other_are_stopped():
+def test_macros_that_double_each_other_are_stopped() -> None:
     macros = "  m0: xxxxxxxxxx\n" + "".join(
         f'  m{n}: "${{m{n - 1}}}${{m{n - 1}}}"\n' for n in range(1, 60)
     )
@@ -423,7 +329,7 @@ TEXTS = st.lists(
 @given(st.dictionaries(NAMES, st.one_of(st.integers(), st.booleans(), TEXTS)), TEXTS)
 def test_expansion_leaves_no_reference_to_the_first_macro(
     values: dict[str, int | bool | str], text: str
-):
+) -> None:
     """The first macro is expanded last, so nothing can bring it back but itself."""
     expanded = macro_text(Macros(values).expand(text, 10**6))
 

@@ -5,7 +5,7 @@ from swapper.config.report import Report
 from swapper.core.errors import ConfigError
 
 
-def test_only_the_first_error_of_a_path_counts():
+def test_only_the_first_error_of_a_path_counts() -> None:
     report = Report()
     report.error("a", Where("f", 2), "broken")
     report.error("a", Where("f", 2), "consequence")
@@ -18,7 +18,7 @@ def test_only_the_first_error_of_a_path_counts():
     assert [p.message for p in caught.value.problems] == ["one", "another", "broken"]
 
 
-def test_problems_come_in_the_order_of_files_and_lines():
+def test_problems_come_in_the_order_of_files_and_lines() -> None:
     report = Report()
     report.warn("b", Where("second", 1), "x")
     report.warn("c", Where("first", 9), "x")
@@ -33,5 +33,5 @@ def test_problems_come_in_the_order_of_files_and_lines():
     ]
 
 
-def test_report_without_errors_raises_nothing():
+def test_report_without_errors_raises_nothing() -> None:
     Report().raise_errors()

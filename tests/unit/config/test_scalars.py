@@ -86,14 +86,16 @@ CASES: list[tuple[str, ScalarValue]] = [
 
 
 @pytest.mark.parametrize(("text", "value"), CASES)
-def test_plain_scalar_resolves_as_the_dialect_table_says(text: str, value: ScalarValue):
+def test_plain_scalar_resolves_as_the_dialect_table_says(
+    text: str, value: ScalarValue
+) -> None:
     resolved = resolve_plain(text)
 
     assert resolved == value
     assert type(resolved) is type(value)
 
 
-def test_nan_is_a_float():
+def test_nan_is_a_float() -> None:
     value = resolve_plain(".nan")
 
     assert isinstance(value, float)
@@ -112,7 +114,7 @@ def test_nan_is_a_float():
         ("5", "tag:yaml.org,2002:unheard", "5"),
     ],
 )
-def test_tag_decides_over_quotes(text: str, tag: str, value: ScalarValue):
+def test_tag_decides_over_quotes(text: str, tag: str, value: ScalarValue) -> None:
     assert resolve_scalar(text, tag=tag, is_plain=False) == value
 
 
@@ -120,17 +122,17 @@ def test_tag_decides_over_quotes(text: str, tag: str, value: ScalarValue):
     ("text", "kind"),
     [("x", "int"), ("true", "int"), ("x", "bool"), ("5", "null"), ("?", "binary")],
 )
-def test_tag_that_does_not_fit_is_refused(text: str, kind: str):
+def test_tag_that_does_not_fit_is_refused(text: str, kind: str) -> None:
     with pytest.raises(ValueError, match=kind):
         resolve_scalar(text, tag=f"tag:yaml.org,2002:{kind}", is_plain=True)
 
 
-def test_quoted_scalar_is_text():
+def test_quoted_scalar_is_text() -> None:
     assert resolve_scalar("5", tag=None, is_plain=False) == "5"
 
 
 @given(st.text(alphabet="0123456789+-_.:eExXoObBaAfFTZ ~", max_size=30))
-def test_any_text_resolves_to_something(text: str):
+def test_any_text_resolves_to_something(text: str) -> None:
     value = resolve_plain(text)
 
     assert isinstance(value, bool | int | float | str | Timestamp | None)

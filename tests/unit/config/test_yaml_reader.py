@@ -10,7 +10,7 @@ from swapper.config import Config, parse_config
 from swapper.config.document import MapNode
 from swapper.config.report import Report
 from swapper.config.sources import MAX_SOURCE_CHARS, Source
-from swapper.config.yaml_reader import MAX_DEPTH, read_document
+from swapper.config.yaml_reader import MAX_DEPTH, content_spans, read_document
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
 
@@ -22,25 +22,27 @@ A = ModelId("a")
 
 def error_of(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        parse_config(text, environ={})
+        parse_config(text, environ={"SET": "1"})
     return str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("text", "value"), [("yes", True), ("off", False), ('"on"', True), ("NO", False)]
 )
-def test_yml_1_boolean_setting_takes_the_yes_family(load: Load, text: str, value: bool):
+def test_yml_1_boolean_setting_takes_the_yes_family(
+    load: Load, text: str, value: bool
+) -> None:
     assert load(a=f"unlisted: {text}").models[A].unlisted is value
 
 
 @pytest.mark.parametrize("text", ['"true"', "1", "0", '""', "yES", "[true]"])
-def test_yml_2_boolean_setting_refuses_other_values(errors: Errors, text: str):
+def test_yml_2_boolean_setting_refuses_other_values(errors: Errors, text: str) -> None:
     [message] = errors(a=f"unlisted: {text}")
 
     assert "models.a.unlisted: must be true or false" in message
 
 
-def test_yml_3_integer_setting_refuses_quoted_numbers(errors: Errors):
+def test_yml_3_integer_setting_refuses_quoted_numbers(errors: Errors) -> None:
     [message] = errors(a='ttl: "60"')
 
     assert message == (
@@ -52,22 +54,26 @@ def test_yml_3_integer_setting_refuses_quoted_numbers(errors: Errors):
     ("text", "value"),
     [("60.7", 60), ("1e2", 100), ("010", 8), ("0x10", 16), ("1_000", 1000)],
 )
-def test_yml_4_integer_setting_takes_every_spelling(load: Load, text: str, value: int):
+def test_yml_4_integer_setting_takes_every_spelling(
+    load: Load, text: str, value: int
+) -> None:
     assert load(a=f"ttl: {text}").models[A].ttl_s == value
 
 
 @pytest.mark.parametrize("text", ["1:30", "true", ".nan", ".inf", "1e30", "2024-01-01"])
-def test_yml_5_integer_setting_refuses_what_is_no_number(errors: Errors, text: str):
+def test_yml_5_integer_setting_refuses_what_is_no_number(
+    errors: Errors, text: str
+) -> None:
     [message] = errors(a=f"ttl: {text}")
 
     assert "models.a.ttl" in message
 
 
-def test_yml_6_null_means_absent(load: Load):
+def test_yml_6_null_means_absent(load: Load) -> None:
     assert load("globalTTL: 7", a="ttl: ~").models[A].ttl_s == 7
 
 
-def test_yml_7_metadata_keeps_the_types_of_the_dialect(load: Load):
+def test_yml_7_metadata_keeps_the_types_of_the_dialect(load: Load) -> None:
     config = load(a="metadata: {x: yes, y: 1:30, z: 010, d: 2024-1-2, l: [1, ~]}")
 
     assert config.models[A].metadata == {
@@ -80,24 +86,24 @@ def test_yml_7_metadata_keeps_the_types_of_the_dialect(load: Load):
 
 
 @pytest.mark.parametrize("text", ["1.10", "0123", "1e3", "0x1F", "2024-01-02", "True"])
-def test_yml_8_and_9_text_setting_keeps_its_spelling(load: Load, text: str):
+def test_yml_8_and_9_text_setting_keeps_its_spelling(load: Load, text: str) -> None:
     config = load(a=f"name: {text}\naliases: [{text}]")
 
     assert config.models[A].name == text
     assert config.models[A].aliases == (text,)
 
 
-def test_yml_10_null_key_does_not_switch_authentication_off(errors: Errors):
+def test_yml_10_null_key_does_not_switch_authentication_off(errors: Errors) -> None:
     [message] = errors("apiKeys: [~]")
 
     assert "apiKeys" in message
 
 
-def test_yml_11_null_items_are_dropped(load: Load):
+def test_yml_11_null_items_are_dropped(load: Load) -> None:
     assert load(a="aliases: [x, ~, y]").models[A].aliases == ("x", "y")
 
 
-def test_yml_12_and_13_keys_are_text_whatever_they_look_like():
+def test_yml_12_and_13_keys_are_text_whatever_they_look_like() -> None:
     text = "models:\n" + "".join(
         f"  {key}: {{cmd: x, proxy: 'http://h'}}\n"
         for key in ('"7"', "y", "n", "on", "5", "1.0", "true", "2024-01-01")
@@ -108,13 +114,13 @@ def test_yml_12_and_13_keys_are_text_whatever_they_look_like():
     }
 
 
-def test_q1_macros_work_below_a_key_that_is_no_text():
+def test_q1_macros_work_below_a_key_that_is_no_text() -> None:
     text = "macros: {A: z}\nmodels:\n  5: {cmd: 'x ${A}', proxy: 'http://h'}\n"
 
     assert parse_config(text, environ={}).models[ModelId("5")].cmd == "x z"
 
 
-def test_yml_14_earlier_mapping_of_a_merge_list_wins():
+def test_yml_14_earlier_mapping_of_a_merge_list_wins() -> None:
     text = """
 lib: {x: &x {cmd: c1, ttl: 1}, y: &y {ttl: 2, proxy: "http://h:1"}}
 models: {m: {<<: [*x, *y]}}
@@ -124,7 +130,7 @@ models: {m: {<<: [*x, *y]}}
     assert (model.cmd, model.ttl_s, model.proxy) == ("c1", 1, "http://h:1")
 
 
-def test_yml_15_own_key_wins_over_a_merged_one_wherever_it_stands():
+def test_yml_15_own_key_wins_over_a_merged_one_wherever_it_stands() -> None:
     text = """
 lib: &x {cmd: c, ttl: 1, proxy: "http://h:1"}
 models:
@@ -135,11 +141,11 @@ models:
     assert parse_config(text, environ={}).models[ModelId("m")].ttl_s == 9
 
 
-def test_yml_16_merge_key_is_no_macro_name():
+def test_yml_16_merge_key_is_no_macro_name() -> None:
     assert "macros.<<" in error_of("lib: &m {A: 1}\nmacros: {<<: *m}\n")
 
 
-def test_macros_may_be_an_alias_as_a_whole():
+def test_macros_may_be_an_alias_as_a_whole() -> None:
     text = """
 lib: &m {A: 1}
 macros: *m
@@ -148,7 +154,7 @@ models: {a: {cmd: "x ${A}", proxy: "http://h"}}
     assert parse_config(text, environ={}).models[A].cmd == "x 1"
 
 
-def test_yml_17_aliases_are_independent_copies():
+def test_yml_17_aliases_are_independent_copies() -> None:
     text = """
 lib: &d {macros: {A: 1}, cmd: "x ${A}", proxy: "http://h:1"}
 models: {p: {<<: *d}, q: {<<: *d, macros: {A: 2}}}
@@ -159,7 +165,7 @@ models: {p: {<<: *d}, q: {<<: *d, macros: {A: 2}}}
     assert models[ModelId("q")].cmd == "x 2"
 
 
-def test_yml_18_models_may_be_merged():
+def test_yml_18_models_may_be_merged() -> None:
     text = """
 lib: &d {p: {cmd: x, proxy: "http://h"}}
 models: {<<: *d, q: {cmd: y, proxy: "http://h"}}
@@ -169,7 +175,7 @@ models: {<<: *d, q: {cmd: y, proxy: "http://h"}}
 
 def test_yml_19_unquoted_reference_in_a_flow_list_is_no_yaml(
     load: Load, errors: Errors
-):
+) -> None:
     [message] = errors("macros: {A: z}", a="aliases: [${A}]")
 
     assert "not valid YAML" in message
@@ -178,7 +184,7 @@ def test_yml_19_unquoted_reference_in_a_flow_list_is_no_yaml(
     assert load("macros: {A: z}", a="aliases:\n- ${A}").models[A].aliases == ("z",)
 
 
-def test_byte_order_mark_and_crlf_are_accepted():
+def test_byte_order_mark_and_crlf_are_accepted() -> None:
     text = "\ufeffmodels:\r\n  a:\r\n    cmd: |\r\n      x\r\n      y\r\n    proxy: http://h\r\n"
 
     assert parse_config(text, environ={}).models[A].cmd == "x\ny\n"
@@ -187,15 +193,15 @@ def test_byte_order_mark_and_crlf_are_accepted():
 @pytest.mark.parametrize(
     "line", ["ttl: 5\t", "ttl: 5\t# c", "ttl: 5 \t # c", "ttl:\t5", "ttl: 5\t\n"]
 )
-def test_tab_after_a_value_is_white_space(load: Load, line: str):
+def test_tab_after_a_value_is_white_space(load: Load, line: str) -> None:
     assert load(a=line).models[A].ttl_s == 5
 
 
-def test_tab_inside_a_plain_text_belongs_to_it(load: Load):
+def test_tab_inside_a_plain_text_belongs_to_it(load: Load) -> None:
     assert load(a="name: x\ty \t z").models[A].name == "x\ty \t z"
 
 
-def test_tab_as_indentation_is_refused_with_advice():
+def test_tab_as_indentation_is_refused_with_advice() -> None:
     assert "not with tabs" in error_of("models:\n\ta: 1\n")
 
 
@@ -217,19 +223,19 @@ def test_tab_as_indentation_is_refused_with_advice():
         ("a: b: c", "not valid YAML"),
     ],
 )
-def test_malformed_text_is_explained_with_its_line(text: str, words: str):
+def test_malformed_text_is_explained_with_its_line(text: str, words: str) -> None:
     message = error_of(text)
 
     assert words in message
 
 
-def test_alias_takes_the_latest_anchor_of_its_name():
+def test_alias_takes_the_latest_anchor_of_its_name() -> None:
     text = "l: [&x 1, &x 2]\nmodels: {a: {cmd: x, proxy: 'http://h', ttl: *x}}\n"
 
     assert parse_config(text, environ={}).models[A].ttl_s == 2
 
 
-def test_every_key_path_keeps_its_line():
+def test_every_key_path_keeps_its_line() -> None:
     report = Report()
     root = read_document(Source("c.yaml", "a: 1\nb:\n  - x\n  - {k: v}\n"), report)
 
@@ -240,11 +246,18 @@ def test_every_key_path_keeps_its_line():
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
-def test_deep_nesting_is_refused(opening: str):
+def test_deep_nesting_is_refused(opening: str) -> None:
     assert "nested more than" in error_of(opening * 2000)
 
 
-def test_nesting_through_aliases_is_refused():
+def test_deeply_nested_text_is_not_searched_for_comments() -> None:
+    text = "[" * 5000 + " # ${env.X}"
+
+    assert content_spans(text) is None
+    assert "nested more than" in error_of(text.replace("X", "SET"))
+
+
+def test_nesting_through_aliases_is_refused() -> None:
     text = "l0: &a0 {x: 1}\n" + "".join(
         f"l{n}: &a{n} {{x: *a{n - 1}}}\n" for n in range(1, MAX_DEPTH + 5)
     )
@@ -252,7 +265,7 @@ def test_nesting_through_aliases_is_refused():
     assert "nested more than" in error_of(text)
 
 
-def test_aliases_that_multiply_are_refused():
+def test_aliases_that_multiply_are_refused() -> None:
     text = "l0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"l{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
     )
@@ -260,13 +273,13 @@ def test_aliases_that_multiply_are_refused():
     assert "aliases expanded" in error_of(text)
 
 
-def test_huge_text_is_refused():
+def test_huge_text_is_refused() -> None:
     assert "is larger than" in error_of("#" * (MAX_SOURCE_CHARS + 1))
 
 
 @settings(max_examples=300)
 @given(st.text(max_size=200))
-def test_any_text_loads_or_raises_a_config_error(text: str):
+def test_any_text_loads_or_raises_a_config_error(text: str) -> None:
     try:
         config = parse_config(text, environ={})
     except ConfigError as exc:
@@ -322,7 +335,7 @@ FRAGMENTS = st.sampled_from(
 
 @settings(max_examples=700)
 @given(st.lists(FRAGMENTS, max_size=40).map("".join))
-def test_any_mixture_of_yaml_loads_or_raises_a_config_error(text: str):
+def test_any_mixture_of_yaml_loads_or_raises_a_config_error(text: str) -> None:
     try:
         config = parse_config(text, environ={"X": "*x"})
     except ConfigError as exc:

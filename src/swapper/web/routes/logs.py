@@ -3,6 +3,7 @@
 from swapper.config import Config, find_model_in_path
 from swapper.core.errors import BadRequestError
 from swapper.logs import Logs, Monitor, Subscription
+from swapper.sync import CancelToken
 from swapper.web.request import Request
 from swapper.web.response import Response
 
@@ -10,7 +11,8 @@ from swapper.web.response import Response
 class LogRoutes:
     """Shows what swapper and the models write."""
 
-    def __init__(self, config: Config, logs: Logs) -> None:
+    def __init__(self, config: Config, logs: Logs, ending: CancelToken) -> None:
+        self._ending = ending
         self._config = config
         self._logs = logs
 
@@ -25,10 +27,10 @@ class LogRoutes:
         monitor = self._monitor(request)
         with_history = request.query_value("no-history") is None
         subscription = monitor.subscribe(history=with_history)
-        # a reader that hangs up must not wait for the next line to be noticed
-        binding = request.client.token.bind(subscription.close)
         request.on_close(subscription.close)
-        request.on_close(binding.release)
+        # neither a reader that hangs up nor a shutdown waits for the next line
+        for token in (request.client.token, self._ending):
+            request.on_close(token.bind(subscription.close).release)
         headers = [
             ("Content-Type", "text/plain"),
             ("X-Content-Type-Options", "nosniff"),
@@ -42,7 +44,7 @@ class LogRoutes:
         if request.rest in {"proxy", "upstream"}:
             proxy, upstream = self._logs.proxy, self._logs.upstream
             return proxy if request.rest == "proxy" else upstream
-        found = find_model_in_path(self._config, request.rest)
+        found = find_model_in_path(self._config, request.rest_segments)
         if found is None:
             raise BadRequestError(
                 "invalid logger. Use 'proxy', 'upstream' or a model's ID"

@@ -41,8 +41,9 @@ class OperationRoutes:
 
     def unload_one(self, request: Request) -> Response:
         """Stop the model that the path names; also if it does not run."""
-        found = find_model_in_path(self._config, request.rest)
-        if found is None or found.rest.strip("/"):
+        segments = request.rest_segments
+        found = find_model_in_path(self._config, segments)
+        if found is None or any(segments[found.next_segment :]):
             raise NotFoundError("model not found")
         self._router.unload([found.model])
         return text_response("OK")

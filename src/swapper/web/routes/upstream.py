@@ -19,14 +19,15 @@ class UpstreamRoutes:
 
     def serve(self, request: Request) -> Response:
         """Relay to the model with the longest name that begins the path."""
-        found = find_model_in_path(self._config, request.rest)
+        found = find_model_in_path(self._config, request.rest_segments)
         if found is None:
             raise NotFoundError("model not found")
         query = f"?{request.query}" if request.query else ""
-        if not found.rest:
+        rest = request.rest.split("/")[found.next_segment :]
+        if not rest:
             status = 301 if request.method in {"GET", "HEAD"} else 308
             return redirect(f"/upstream/{quote(found.name)}/{query}", status)
         body, length = unread_body(request)
         return self._service.serve(
-            request, found.model, found.rest + query, body, length
+            request, found.model, "/" + "/".join(rest) + query, body, length
         )

@@ -1,0 +1,102 @@
+"""The request body as ``wsgi.input``: ends where the body ends, comes as it arrives."""
+
+import io
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Final, cast
+
+from swapper.core.errors import BadRequestError, ClientGoneError
+from swapper.net.http1 import Framing, ProtocolError, RequestHead, list_items
+from swapper.net.stream import SocketReader, TruncatedError, open_body
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_PIECE_BYTES: Final = 1 << 18
+_BUFFER_BYTES: Final = 1 << 16
+
+
+class RequestBody:
+    """The body of one request and what is known about it. Request thread.
+
+    Attributes:
+        has_failed: the rest of the body cannot be read.
+        stream: ``wsgi.input``: ``read``, ``read1``, ``readline``, ``readinto`` ...
+            Raises ``ClientGoneError`` when the client breaks off and
+            ``BadRequestError`` for malformed chunks.
+    """
+
+    def __init__(
+        self,
+        reader: SocketReader,
+        head: RequestHead,
+        send_continue: Callable[[], None],
+    ) -> None:
+        """Prepare to read; nothing is read from the socket yet.
+
+        Args:
+            reader: stands behind the head.
+            head: of the request.
+            send_continue: sends ``100 Continue``; called once at most, when the
+                client waits for it and the application starts to read.
+        """
+        self.has_failed = False
+        self.body = open_body(reader, head.framing, head.length)
+        self.awaits_continue = False
+        self._send_continue = send_continue
+        if head.framing is not Framing.CHUNKED and (
+            len(reader.buffered) >= head.length
+        ):
+            # the usual case: all of it came with the head (or there is none)
+            data = self.body.read1(head.length) if head.length else b""
+            self.stream: IO[bytes] = io.BytesIO(data)
+            return
+        self.awaits_continue = head.version == (1, 1) and _expects_continue(head)
+        self.stream = cast(
+            "IO[bytes]", io.BufferedReader(_RawBody(self), _BUFFER_BYTES)
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether all of the body has been read from the connection."""
+        return self.body.complete
+
+    def read1(self, limit_bytes: int) -> bytes:
+        """Return what is there; b"" at the end of the body."""
+        if self.awaits_continue:
+            self.awaits_continue = False
+            self._send_continue()
+        try:
+            return self.body.read1(limit_bytes)
+        except (TruncatedError, OSError) as exc:
+            self.has_failed = True
+            raise ClientGoneError("the client broke off its request") from exc
+        except ProtocolError as exc:
+            self.has_failed = True
+            raise BadRequestError(f"malformed request body: {exc}") from exc
+
+
+class _RawBody(io.RawIOBase):
+    """What ``io.BufferedReader`` needs below itself."""
+
+    def __init__(self, body: RequestBody) -> None:
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        view = memoryview(buffer).cast("B")
+        if not len(view):
+            return 0
+        data = self._body.read1(min(len(view), _PIECE_BYTES))
+        view[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        # RawIOBase.readall would ask for 8 KiB at a time
+        return b"".join(iter(lambda: self._body.read1(_PIECE_BYTES), b""))
+
+
+def _expects_continue(head: RequestHead) -> bool:
+    expectations = (value for name, value in head.headers if name.lower() == "expect")
+    return "100-continue" in list_items(expectations)

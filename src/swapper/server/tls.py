@@ -1,0 +1,68 @@
+"""TLS for accepted connections."""
+
+import contextlib
+import socket
+import ssl
+from pathlib import Path
+
+_HTTP_PORT_ANSWER = (
+    b"HTTP/1.0 400 Bad Request\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\n"
+    b"Connection: close\r\n\r\n"
+    b"this port speaks HTTPS, the request was plain HTTP\n"
+)
+
+
+def load_tls(cert_file: str, key_file: str) -> ssl.SSLContext:
+    """Return a context that presents a certificate.
+
+    Args:
+        cert_file: PEM, the server's certificate first, then its chain.
+        key_file: PEM private key; "" looks for it in *cert_file*.
+
+    Raises:
+        OSError: a file cannot be read or used, naming it (``SSLError`` is one).
+    """
+    for name in filter(None, (cert_file, key_file)):
+        try:
+            Path(name).open("rb").close()  # says which file it is; ssl does not
+        except OSError as exc:
+            raise OSError(exc.errno, f"TLS file {name}: {exc.strerror}") from exc
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(cert_file, key_file or None, password=_no_password)
+    except (ssl.SSLError, ValueError) as exc:
+        files = f"{cert_file} and {key_file}" if key_file else cert_file
+        raise OSError(f"TLS files {files} cannot be used: {exc}") from exc
+    return context
+
+
+def shake_hands(sock: ssl.SSLSocket, timeout_s: float) -> None:
+    """Do the server's side of the handshake; blocks.
+
+    Raises:
+        OSError: it failed or took longer than *timeout_s* in all.
+    """
+    sock.settimeout(timeout_s)
+    try:
+        sock.do_handshake()
+    except ssl.SSLError as exc:
+        if exc.reason == "HTTP_REQUEST":
+            with contextlib.suppress(OSError):
+                # past the TLS layer, which the client does not speak
+                socket.socket.send(sock, _HTTP_PORT_ANSWER)
+        raise
+    sock.settimeout(None)
+
+
+def say_goodbye(sock: ssl.SSLSocket) -> None:
+    """Tell the peer that nothing follows (close_notify); does not wait for its own."""
+    with contextlib.suppress(OSError, ValueError):
+        sock.setblocking(False)
+        sock.unwrap()
+
+
+def _no_password() -> str:
+    # without this, OpenSSL would ask on the terminal and block the start
+    raise ValueError("the private key is encrypted")

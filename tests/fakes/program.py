@@ -1,0 +1,156 @@
+"""swapper as a child process, the way people run it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from tests.fakes.model_server import Response, call, fake_model_command
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 40.0
+
+_LISTENS = re.compile(r"listening on (https?://\S+)")
+
+
+def config_text(models: Mapping[str, str], extra: str = "") -> str:
+    """Return a configuration: model id -> options of the fake model."""
+    lines = ["healthCheckTimeout: 15", "models:"]
+    for id_, options in models.items():
+        command = fake_model_command("--name", id_, *options.split())
+        lines += [f"  {id_}:", "    cmd: |", f"      {command}"]
+    return "\n".join([*lines, extra, ""])
+
+
+def processes_with(token: str) -> list[int]:
+    """Return the pids of living processes with *token* in their command line."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and any(
+                token in word for word in process.cmdline()
+            ):
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return [pid for pid in found if pid != os.getpid()]
+
+
+class SwapperProgram:
+    """``python -m swapper`` with a configuration of its own; a context manager.
+
+    Attributes:
+        url: base URL, without a final slash.
+        lines: its standard output so far.
+    """
+
+    def __init__(self, folder: Path, config: str, *flags: str) -> None:
+        self.config = folder / "config.yaml"
+        self.config.write_text(config, encoding="utf-8")
+        self.token = str(folder)
+        self._flags = flags
+        self.url = ""
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> Self:
+        """Start it and wait until it listens."""
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "swapper", "--config", str(self.config)),
+                *("--listen", "127.0.0.1:0", *self._flags),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        line = self.wait_for_line(_LISTENS, START_TIMEOUT_S)
+        self.url = line[1].rstrip("/")
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Stop it, by force if need be."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.process.wait(STOP_TIMEOUT_S)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self._reader.join()
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+
+    def stop(self) -> int:
+        """Send SIGTERM and return the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+    def call(
+        self,
+        target: str,
+        body: bytes | str | Mapping[str, Any] | None = None,
+        **rest: Any,
+    ) -> Response:
+        """Make one request."""
+        return call(self.url + target, body, **rest)
+
+    def chat(self, model: str, **more: Any) -> Response:
+        """Ask for a short chat completion."""
+        messages = [{"role": "user", "content": "hello"}]
+        body = {"model": model, "messages": messages, **more}
+        return self.call("/v1/chat/completions", body)
+
+    def running(self) -> dict[str, str]:
+        """Return model -> state, as ``/running`` shows."""
+        rows = self.call("/running").json()["running"]
+        return {row["model"]: row["state"] for row in rows}
+
+    def upstream_url(self, model: str, timeout_s: float = 20.0) -> str:
+        """Return a ready model's own address, to ask it behind swapper's back."""
+        self.wait_for_line(f"model ready model={model} ", timeout_s)
+        rows = self.call("/running").json()["running"]
+        return next(str(row["proxy"]) for row in rows if row["model"] == model)
+
+    def wait_for_line(
+        self, pattern: re.Pattern[str] | str, timeout_s: float = 20.0
+    ) -> re.Match[str]:
+        """Return the first line of output that matches, waiting for it.
+
+        Raises:
+            TimeoutError: it did not come.
+        """
+        wanted = re.compile(pattern)
+        with self._changed:
+            found = self._changed.wait_for(
+                lambda: (
+                    next(filter(None, map(wanted.search, self.lines)), None)
+                    or self.process.poll() is not None
+                ),
+                timeout_s,
+            )
+        if not isinstance(found, re.Match):
+            raise TimeoutError(f"no line like {wanted.pattern!r} in {self.lines}")
+        return found
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
