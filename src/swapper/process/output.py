@@ -103,10 +103,12 @@ class OutputPump:
 
     def close(self) -> None:
         """Close all pipes and end the thread."""
+        if self._thread is None:
+            self._inbox.close()
+            return
         with contextlib.suppress(InboxClosedError):
             self._post(_Close())
-        if self._thread is not None:
-            self._thread.join(_ANSWER_S)
+        self._thread.join(_ANSWER_S)
 
     def _ask(self, channel: Channel, *, last: bool) -> None:
         done = threading.Event()
@@ -116,12 +118,9 @@ class OutputPump:
 
     def _post(self, request: _Request) -> None:
         with self._lock:
-            if self._thread is None:
-                if isinstance(request, _Close):
-                    self._inbox.close()
-                    return
-                self._start()
             self._inbox.put(request)
+            if self._thread is None:
+                self._start()
             if self._wake is not None:
                 with contextlib.suppress(BlockingIOError):  # full: it is awake
                     os.write(self._wake[1], b"\0")

@@ -127,8 +127,8 @@ class Upstream:
             ValueError: *base_url* is not usable.
         """
         self._endpoint = parse_endpoint(base_url)
-        adapter = UpstreamAdapter(self._endpoint, label, timeouts or Timeouts())
-        self._session = UpstreamSession(adapter)
+        self._adapter = UpstreamAdapter(self._endpoint, label, timeouts or Timeouts())
+        self._session = UpstreamSession(self._adapter)
 
     def forward(self, request: UpstreamRequest, token: CancelToken) -> UpstreamResponse:
         """Send *request* and return the answer as soon as its head is there.

@@ -152,6 +152,10 @@ class Bench:
         self.host.close()
 
 
+def open_fds() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def own_threads() -> list[str]:
     return [
         thread.name

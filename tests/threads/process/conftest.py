@@ -1,19 +1,18 @@
 """A bench for each test; it must leave no thread and no file descriptor behind."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.threads.process.bench import Bench, own_threads, wait_until
+from tests.threads.process.bench import Bench, open_fds, own_threads, wait_until
 
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
     """Make supervisors; at the end all of them are shut down and joined."""
-    fds_before = len(os.listdir("/proc/self/fd"))
+    fds_before = open_fds()
     bench = Bench()
     yield bench
     bench.close()
-    wait_until(lambda: not own_threads())
-    wait_until(lambda: len(os.listdir("/proc/self/fd")) <= fds_before)
+    wait_until(lambda: not own_threads(), 3.0)
+    wait_until(lambda: open_fds() <= fds_before, 3.0)

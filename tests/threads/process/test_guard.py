@@ -186,4 +186,4 @@ def test_a_guard_of_an_inner_swapper_does_not_look_like_a_model(
 
 def _links(pid: int | None) -> list[str]:
     folder = Path(f"/proc/{pid}/fd")
-    return sorted(os.readlink(fd).partition(":")[0] for fd in folder.iterdir())
+    return sorted(str(fd.readlink()).partition(":")[0] for fd in folder.iterdir())

@@ -1,8 +1,12 @@
 """What many starts and stops leave behind: nothing."""
 
-import os
-
-from tests.threads.process.bench import Bench, own_threads, wait_until
+from tests.threads.process.bench import (
+    Bench,
+    is_alive,
+    open_fds,
+    own_threads,
+    wait_until,
+)
 
 
 def test_many_starts_and_stops_leak_neither_threads_nor_descriptors(
@@ -14,7 +18,7 @@ def test_many_starts_and_stops_leak_neither_threads_nor_descriptors(
         model.stop(0)
         model.stopped(0)
     wait_until(lambda: len(own_threads()) == len(models) + 1)
-    fds = len(os.listdir("/proc/self/fd"))
+    fds = open_fds()
 
     for run in range(1, 9):
         for model in models:
@@ -26,14 +30,12 @@ def test_many_starts_and_stops_leak_neither_threads_nor_descriptors(
             model.stopped(run)
 
     wait_until(lambda: len(own_threads()) == len(models) + 1)
-    wait_until(lambda: len(os.listdir("/proc/self/fd")) == fds)
+    wait_until(lambda: open_fds() == fds)
 
 
 def test_the_guard_is_there_with_the_first_model_and_gone_at_the_end(
     bench: Bench,
 ) -> None:
-    from tests.threads.process.bench import is_alive
-
     assert bench.host.guard_pid is None
     model = bench.model()
     model.run_until_ready(1)

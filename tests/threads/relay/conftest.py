@@ -1,7 +1,6 @@
 """Every test of the relay leaves neither a thread nor a descriptor behind."""
 
 import gc
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ def _open_sockets() -> int:
     count = 0
     for entry in Path("/proc/self/fd").iterdir():
         try:
-            count += os.readlink(entry).startswith("socket:")
+            count += str(entry.readlink()).startswith("socket:")
         except FileNotFoundError:
             continue  # the descriptor of the listing itself
     return count
