@@ -7,8 +7,9 @@ It answers GET /health and /v1/models; POST /v1/chat/completions, /v1/completion
 /v1/messages and /v1/responses (plain or streamed), /v1/embeddings, /rerank and
 /v1/audio/transcriptions; and echoes websocket frames on /ws and wherever else an
 upgrade is asked for. Anything else gets a JSON description of the request exactly as
-it arrived. Generated text begins with --name, so one can tell who answered. Until
-ready everything is answered 503.
+it arrived. Generated text begins with --name, so one can tell who answered; so do
+the response headers X-Fake-Model and X-Fake-Connection (number of the connection).
+Until ready everything is answered 503.
 
 These work at any time and are not counted:
 
@@ -151,11 +152,12 @@ class Model:
 def parse_options(argv: list[str] | None = None) -> argparse.Namespace:
     """Return the options; see --help."""
     about, _, steering = (__doc__ or "").partition("\n\nThese")
+    controls = (script.__doc__ or "").partition("\n\n")[2]
     # a fixed width, because asking the terminal imports a tenth of all we import
     layout = partial(argparse.RawDescriptionHelpFormatter, width=88)
     parser = argparse.ArgumentParser(
         description=about,
-        epilog=f"{script.__doc__}\nThese{steering}",
+        epilog=f"{controls}\nThese{steering}",
         formatter_class=layout,
     )
     add = parser.add_argument

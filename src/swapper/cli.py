@@ -7,9 +7,9 @@ parsing ends at the first other word.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from swapper import __version__
 from swapper.config import Config, load_config
@@ -62,7 +62,7 @@ def parse_flags(argv: Sequence[str]) -> Options:
     Raises:
         UsageError: unknown flag, missing value, bad boolean.
     """
-    options = Options()
+    given: dict[str, Any] = {}
     kinds = {field.name: field.type for field in fields(Options)}
     words = iter(argv)
     for word in words:
@@ -73,13 +73,13 @@ def parse_flags(argv: Sequence[str]) -> Options:
         if name not in kinds or "_" in flag:
             raise UsageError(f"flag provided but not defined: -{flag}")
         if kinds[name] is bool:
-            options = replace(options, **{name: _boolean(flag, value or "true")})
+            given[name] = _boolean(flag, value if has_value else "true")
             continue
         text = value if has_value else next(words, None)
         if text is None:
             raise UsageError(f"flag needs an argument: -{flag}")
-        options = replace(options, **{name: text})
-    return options
+        given[name] = text
+    return Options(**given)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -128,7 +128,7 @@ def _problem_with(options: Options) -> str:
 
 
 def _serve(config: Config, options: Options, err: TextIO) -> int:
-    from swapper.runtime import Listen, serve  # noqa: PLC0415 - --version stays quick
+    from swapper.program import Listen, serve  # noqa: PLC0415 - --version stays quick
 
     default = "127.0.0.1:8443" if options.tls_cert_file else "127.0.0.1:8080"
     listen = Listen(

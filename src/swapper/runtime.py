@@ -1,18 +1,14 @@
 """The composition root: builds everything from a configuration, and takes it down.
 
 Only this module knows the concrete classes of every layer. ``App`` is the embedding
-interface, ``serve`` the program.
+interface; ``program.py`` puts a server and signals around it.
 """
 
 import atexit
 import hashlib
 import logging
 import os
-import queue
-import signal
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -25,7 +21,6 @@ from swapper.process import ProcessHost, ProcessSupervisor, stop_leftovers
 from swapper.relay import Upstream
 from swapper.router import LocalRouter
 from swapper.scheduler import FifoScheduler
-from swapper.server import SwapperServer
 from swapper.sync import CancelToken, OwnerThread
 from swapper.web.app import WebApp
 
@@ -37,7 +32,6 @@ logger = logging.getLogger(__name__)
 SHUTDOWN_BUDGET_S: Final = 30.0
 """Draining and stopping together get this long (config.md section 1)."""
 
-_BACKSTOP_S: Final = 35.0
 _LEVELS: Final = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -144,97 +138,6 @@ def create_app(config: Config | str | os.PathLike[str]) -> App:
     if not isinstance(config, Config):
         config = load_config(Path(config))
     return App(config)
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where and how the program listens.
-
-    Attributes:
-        address: ``host:port``.
-        tls_cert_file: PEM certificate; "" for plain HTTP.
-        tls_key_file: PEM private key.
-    """
-
-    address: str
-    tls_cert_file: str = ""
-    tls_key_file: str = ""
-
-
-def serve(config: Config, listen: Listen, stdout: BinaryIO) -> int:
-    """Run the program until SIGTERM or SIGINT; return its exit status.
-
-    Main thread only: it installs signal handlers.
-
-    Raises:
-        OSError: the address cannot be bound or a TLS file cannot be used.
-        ValueError: the address makes no sense.
-    """
-    server = SwapperServer.bind(
-        listen.address,
-        tls_cert_file=listen.tls_cert_file,
-        tls_key_file=listen.tls_key_file,
-    )
-    # handlers only put on a queue: anything that takes a lock could deadlock there
-    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda received, _: signals.put(received))
-    app = App(config, stdout=stdout)
-    acceptor = OwnerThread(
-        "accept",
-        lambda: server.serve_forever(app),
-        on_failure=lambda _: signals.put(signal.SIGTERM),
-    )
-    acceptor.start()
-    _announce(server)
-    while signals.get() == signal.SIGHUP:
-        logger.warning("this version does not reload its configuration; restart it")
-    _stop(server, app)
-    acceptor.join()
-    return 0 if acceptor.failure is None else 1
-
-
-def _stop(server: SwapperServer, app: App) -> None:
-    """Stop accepting, let requests finish, stop the models: 30 s for all of it."""
-    logger.info("shutting down")
-    deadline = time.monotonic() + SHUTDOWN_BUDGET_S
-    backstop = CancelToken()
-    _start_backstop(backstop)
-    server.stop_accepting()
-    app.end_streams()
-    if not server.wait_idle(SHUTDOWN_BUDGET_S):
-        logger.warning("requests still running after %.0f s", SHUTDOWN_BUDGET_S)
-    app.close(max(1.0, deadline - time.monotonic()))
-    server.close()
-    backstop.cancel()
-
-
-def _start_backstop(done: CancelToken) -> None:
-    """End the process the hard way if shutting down hangs."""
-    over: queue.SimpleQueue[None] = queue.SimpleQueue()
-    done.bind(lambda: over.put(None))
-
-    def wait() -> None:
-        try:
-            over.get(timeout=_BACKSTOP_S)
-        except queue.Empty:
-            os._exit(1)
-
-    OwnerThread("backstop", wait).start()
-
-
-def _announce(server: SwapperServer) -> None:
-    logger.info("listening on %s", server.url)
-    if server.is_loopback:
-        logger.info(
-            "only this machine can connect; --listen :%d opens it to others",
-            server.port,
-        )
-    else:
-        logger.info(
-            "other hosts can connect; --listen 127.0.0.1:%d restricts it to this one",
-            server.port,
-        )
 
 
 def _upstreams(config: Config) -> dict[ModelId, Upstream]:

@@ -1,5 +1,6 @@
 """swapper as a child process, the way people run it."""
 
+import http.client
 import os
 import re
 import signal
@@ -18,7 +19,19 @@ from tests.fakes.model_server import Response, call, fake_model_command
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 40.0
 
-_LISTENS = re.compile(r"listening on (https?://\S+)")
+_LISTENS = re.compile(r"(?:listening on|Listening at:|Serving on) (https?://\S+)")
+_EMBED = "examples.embed:app"
+_SERVERS = {
+    "swapper": ["swapper", "--listen", "127.0.0.1:0"],
+    "gunicorn": [
+        *("gunicorn", "--worker-class", "gthread", "--threads", "16"),
+        *("--bind", "127.0.0.1:0", "--no-control-socket", _EMBED),
+    ],
+    "waitress": [
+        *("waitress", "--threads=16", "--channel-request-lookahead=1"),
+        *("--listen=127.0.0.1:0", _EMBED),
+    ],
+}
 
 
 def config_text(models: Mapping[str, str], extra: str = "") -> str:
@@ -45,18 +58,23 @@ def processes_with(token: str) -> list[int]:
 
 
 class SwapperProgram:
-    """``python -m swapper`` with a configuration of its own; a context manager.
+    """swapper with a configuration of its own; a context manager.
+
+    As ``python -m swapper``, or its WSGI application in another server.
 
     Attributes:
         url: base URL, without a final slash.
         lines: its standard output so far.
     """
 
-    def __init__(self, folder: Path, config: str, *flags: str) -> None:
+    def __init__(
+        self, folder: Path, config: str, *flags: str, server: str = "swapper"
+    ) -> None:
         self.config = folder / "config.yaml"
         self.config.write_text(config, encoding="utf-8")
         self.token = str(folder)
-        self._flags = flags
+        own = ["--config", str(self.config)] if server == "swapper" else []
+        self._command = [sys.executable, "-m", *_SERVERS[server], *own, *flags]
         self.url = ""
         self.lines: list[str] = []
         self._changed = threading.Condition()
@@ -64,18 +82,19 @@ class SwapperProgram:
     def __enter__(self) -> Self:
         """Start it and wait until it listens."""
         self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "swapper", "--config", str(self.config)),
-                *("--listen", "127.0.0.1:0", *self._flags),
-            ],
+            self._command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
+            env={**os.environ, "SWAPPER_CONFIG": str(self.config)},
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        line = self.wait_for_line(_LISTENS, START_TIMEOUT_S)
-        self.url = line[1].rstrip("/")
+        try:
+            self.url = self.wait_for_line(_LISTENS, START_TIMEOUT_S)[1].rstrip("/")
+        except TimeoutError:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -123,7 +142,7 @@ class SwapperProgram:
 
     def upstream_url(self, model: str, timeout_s: float = 20.0) -> str:
         """Return a ready model's own address, to ask it behind swapper's back."""
-        self.wait_for_line(f"model ready model={model} ", timeout_s)
+        self.wait_for_log(f"model ready model={model} ", timeout_s)
         rows = self.call("/running").json()["running"]
         return next(str(row["proxy"]) for row in rows if row["model"] == model)
 
@@ -147,6 +166,23 @@ class SwapperProgram:
         if not isinstance(found, re.Match):
             raise TimeoutError(f"no line like {wanted.pattern!r} in {self.lines}")
         return found
+
+    def wait_for_log(self, pattern: str, timeout_s: float = 20.0) -> str:
+        """Return swapper's own log up to the first match, waiting for it."""
+        wanted, seen = re.compile(pattern.encode()), b""
+        host = self.url.partition("//")[2]
+        connection = http.client.HTTPConnection(host, timeout=timeout_s)
+        try:
+            connection.request("GET", "/logs/stream/proxy")
+            answer = connection.getresponse()
+            while not wanted.search(seen):
+                piece = answer.read1(65536)
+                if not piece:
+                    raise TimeoutError(f"log ended without {pattern!r}: {seen!r}")
+                seen += piece
+        finally:
+            connection.close()
+        return seen.decode()
 
     def _read(self) -> None:
         assert self.process.stdout is not None

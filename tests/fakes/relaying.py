@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import Self
 
 from swapper.net.http1 import Headers
 from swapper.relay import Tunnel, Upstream, UpstreamRequest, UpstreamResponse
@@ -68,7 +69,7 @@ class Background:
         self._work = work
         self._thread = threading.Thread(target=self._run, name="test-background")
 
-    def __enter__(self) -> "Background":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Self
 
 DEADLINE_S = 10.0
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Peer:
@@ -149,3 +151,18 @@ class ScriptedUpstream:
             pass  # the relay went away, as some tests make it
         finally:
             sock.close()
+
+
+def well_behaved_from(
+    number: int, first: Callable[[Peer], object]
+) -> Callable[[Peer], None]:
+    """Return a script whose connections before *number* run *first*."""
+
+    def script(peer: Peer) -> None:
+        if peer.number < number:
+            first(peer)
+            return
+        while peer.head():
+            peer.send(GOOD)
+
+    return script

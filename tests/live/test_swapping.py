@@ -17,8 +17,8 @@ pytestmark = pytest.mark.live
 
 def starts(program: SwapperProgram) -> list[str]:
     """Return the models started, in order."""
-    found = (re.search(r"start model=(\S+)", line) for line in program.lines)
-    return [match[1] for match in found if match]
+    log = program.call("/logs").body.decode()
+    return re.findall(r"start model=(\S+)", log)
 
 
 def answering(reply: object) -> str:
@@ -66,7 +66,7 @@ def test_a_stream_in_progress_is_never_cut_by_a_request_for_another_model(
         model = program.upstream_url("a")
         fake_state(model, min_held=1)
         waiting = pool.submit(program.chat, "b")
-        program.wait_for_line("message=Submit.*model='b'")
+        program.wait_for_log("message=Submit.*model='b'")
         assert program.running() == {"a": "ready"}
         fake_release(model, "s")
 
@@ -80,11 +80,11 @@ def test_unload_while_loading_followed_at_once_by_a_new_request(
     config = config_text({"a": "--ready-after 1"}, "logLevel: debug")
     with SwapperProgram(tmp_path, config) as program, ThreadPoolExecutor(2) as pool:
         first = pool.submit(program.chat, "a")
-        program.wait_for_line("start model=a run=1")
+        program.wait_for_log("start model=a run=1")
         unloading = pool.submit(
             program.call, "/api/models/unload/a", b"", method="POST"
         )
-        program.wait_for_line("message=Unload")
+        program.wait_for_log("message=Unload")
 
         assert program.chat("a").status == 200
         assert first.result().status == 500

@@ -10,6 +10,7 @@ write just before they listen, brings the next try forward.
 import re
 import socket
 import ssl
+import threading
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -90,6 +91,7 @@ class Prober:
     __slots__ = (
         "_answer_s",
         "_cancel",
+        "_cancelled",
         "_check",
         "_is_listening",
         "_output",
@@ -116,6 +118,7 @@ class Prober:
         self._started_at = started_at
         self._output = output
         self._cancel = cancel
+        self._cancelled = threading.Event()
         self._answer_s = _FIRST_ANSWER_S
         self._is_listening = False
 
@@ -125,7 +128,7 @@ class Prober:
         Returns:
             False if *deadline* (``time.monotonic``) passed or the token was cancelled.
         """
-        binding = self._cancel.bind(self._output.close)
+        binding = self._cancel.bind(self._wake)
         last_output_at = float("-inf")
         try:
             while not self._cancel.cancelled:
@@ -151,12 +154,17 @@ class Prober:
         wrote = False
         while (left_s := until - time.monotonic()) > 0:
             data = self._output.read(left_s)
-            if data == b"":
-                return False  # cancelled
+            if data == b"":  # the log has ended: cancelled, or swapper is ending
+                self._cancelled.wait(left_s)
+                return False
             if data is not None and not self._is_listening:
                 wrote = True
                 until = min(until, spacing_until)
         return wrote
+
+    def _wake(self) -> None:
+        self._cancelled.set()
+        self._output.close()
 
     def _is_healthy(self, deadline: float) -> bool:
         limit_s = max(deadline - time.monotonic(), _SHORTEST_S)

@@ -20,6 +20,7 @@ from swapper.process.guard import Guard
 from swapper.process.logtail import tail_lines
 from swapper.process.mark import Mark
 from swapper.process.output import Channel, OutputPump
+from swapper.process.port import Address
 from swapper.process.proctable import MARK_NAME
 from swapper.process.tree import Tree
 
@@ -34,10 +35,19 @@ class Child:
         tree: the process with all descendants; for the thread that stops it.
         channel: its output.
         log_mark: where its output begins in its monitor.
+        address: where on this machine it is to listen; None if elsewhere.
         started_at: on ``time.monotonic``.
     """
 
-    __slots__ = ("_popen", "channel", "log_mark", "pid", "started_at", "tree")
+    __slots__ = (
+        "_popen",
+        "address",
+        "channel",
+        "log_mark",
+        "pid",
+        "started_at",
+        "tree",
+    )
 
     def __init__(
         self,
@@ -51,6 +61,7 @@ class Child:
         self.tree = tree
         self.channel = channel
         self.log_mark = log_mark
+        self.address: Address | None = None
         self.started_at = time.monotonic()
 
     def wait(self) -> int:
@@ -103,8 +114,12 @@ class Spawner:
         self._pump = pump
         self._guard = guard
 
-    def spawn(self, command: str) -> Child:
+    def spawn(self, command: str, address: Address | None = None) -> Child:
         """Start *command* with the model's environment; may block on a slow disk.
+
+        Args:
+            command: text, not yet split.
+            address: where on this machine it is to listen; None if elsewhere.
 
         Raises:
             SpawnError: it cannot be split, found or executed.
@@ -116,6 +131,7 @@ class Spawner:
                 self._config.id,
                 f"failed to start command '{command.strip()}': {_reason(exc)}",
             ) from exc
+        child.address = address
         self._guard.add(child.pid)
         return child
 

@@ -79,13 +79,16 @@ class Start:
                 f"failed to start command '{config.cmd.strip()}': "
                 f"proxy '{config.proxy}' is no http address",
             )
-        if is_local(address) and accepts(address):
+        local = address if is_local(address) else None
+        if local is not None and accepts(local):
             raise PortInUseError(
                 config.id,
                 f"address {address} of model {config.id} is already in use by "
                 f"{listener_of(address)}",
             )
-        return None if self._cancel.cancelled else self._spawner.spawn(config.cmd)
+        if self._cancel.cancelled:
+            return None
+        return self._spawner.spawn(config.cmd, local)
 
     def _await_health(self, child: Child) -> None:
         config = self._config

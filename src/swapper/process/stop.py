@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import InboxClosedError, SpawnError
-from swapper.process.port import accepts, address_of, is_local
+from swapper.process.port import accepts
 from swapper.process.proctable import Entry
 from swapper.process.spawn import Child, Spawner
 from swapper.sync import Inbox, OwnerThread
@@ -79,7 +79,7 @@ class TreeStop:
 
         Args:
             child: what to stop.
-            config: for ``cmdStop`` and the address.
+            config: for ``cmdStop``.
             spawner: made *child*; runs ``cmdStop``.
             deadline: end of the grace on ``time.monotonic``.
             done: told once when nothing is left, from the helper's thread.
@@ -212,11 +212,9 @@ class TreeStop:
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     def _await_free_port(self) -> None:
-        address = address_of(self._config.proxy)
-        if address is None or not is_local(address):
-            return
+        address = self._child.address
         until = time.monotonic() + _PORT_S
-        while accepts(address):
+        while address is not None and accepts(address):
             if time.monotonic() >= until:
                 logger.warning(
                     "address still in use after stop model=%s address=%s",

@@ -120,7 +120,7 @@ class ProcessSupervisor:
 
     @property
     def snapshot(self) -> ProcessSnapshot:
-        """Return what the owner last published; older than a fact by no means."""
+        """Return what the owner last published, always before the fact is told."""
         return self._snapshot
 
     def ensure_ready(self, run: RunId) -> None:

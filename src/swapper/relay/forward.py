@@ -197,10 +197,7 @@ class Upstream:
             is_upgrade=is_upgrade,
         )
         reply = self._session.send(
-            RelayRequest(self._endpoint.url, sent),
-            stream=True,
-            proxies={},
-            allow_redirects=False,
+            RelayRequest(self._endpoint.url, sent), stream=True, proxies={}
         )
         return cast("RelayResponse", reply)  # our adapter makes nothing else
 

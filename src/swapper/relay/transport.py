@@ -8,6 +8,7 @@ on is fixed by a contract test.
 """
 
 import ssl
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
@@ -166,15 +167,23 @@ class UpstreamSession(requests.Session):
     """A session that does nothing but send, through one adapter. Any thread."""
 
     def __init__(self, adapter: UpstreamAdapter) -> None:
-        """Mount *adapter* for everything; the environment is not asked."""
+        """Use *adapter* for everything; the environment is not asked."""
         super().__init__()
         self.trust_env = False
         self.headers.clear()
         self.mount("http://", adapter)
         self.mount("https://", adapter)
+        self._adapter = adapter
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: redirects are the client's to follow."""
+    def get_adapter(self, *_args: object, **_options: object) -> UpstreamAdapter:
+        """Return the one adapter, whatever the URL."""
+        return self._adapter
+
+    def resolve_redirects(
+        self, *_args: object, **_options: object
+    ) -> Iterator[requests.Response]:
+        """Return nothing: redirects are the client's to follow."""
+        return iter(())
 
 
 def _tls_context() -> ssl.SSLContext:

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 _PIECE_BYTES: Final = 1 << 18
 _BUFFER_BYTES: Final = 1 << 16
 
+DRAIN_BYTES: Final = 1 << 16
+"""A request body of which more than this was left unread costs the connection."""
+
 
 class RequestBody:
     """The body of one request and what is known about it. Request thread.
 
     Attributes:
-        has_failed: the rest of the body cannot be read.
+        body: the same without translated errors.
         stream: ``wsgi.input``: ``read``, ``read1``, ``readline``, ``readinto`` ...
             Raises ``ClientGoneError`` when the client breaks off and
             ``BadRequestError`` for malformed chunks.
@@ -39,10 +42,11 @@ class RequestBody:
             send_continue: sends ``100 Continue``; called once at most, when the
                 client waits for it and the application starts to read.
         """
-        self.has_failed = False
         self.body = open_body(reader, head.framing, head.length)
-        self.awaits_continue = False
+        self._has_failed = False
+        self._awaits_continue = False
         self._send_continue = send_continue
+        self._left = head.length
         if head.framing is not Framing.CHUNKED and (
             len(reader.buffered) >= head.length
         ):
@@ -50,7 +54,7 @@ class RequestBody:
             data = self.body.read1(head.length) if head.length else b""
             self.stream: IO[bytes] = io.BytesIO(data)
             return
-        self.awaits_continue = head.version == (1, 1) and _expects_continue(head)
+        self._awaits_continue = head.version == (1, 1) and _expects_continue(head)
         self.stream = cast(
             "IO[bytes]", io.BufferedReader(_RawBody(self), _BUFFER_BYTES)
         )
@@ -60,19 +64,32 @@ class RequestBody:
         """Return whether all of the body has been read from the connection."""
         return self.body.complete
 
+    @property
+    def is_short(self) -> bool:
+        """Return whether the unread rest may be small enough to be read and dropped.
+
+        Not while the client waits to be asked for it: one cannot know whether it
+        will still send the body after the answer (RFC 9110 section 10.1.1).
+        """
+        return self.body.complete or not (
+            self._has_failed or self._awaits_continue or self._left > DRAIN_BYTES
+        )
+
     def read1(self, limit_bytes: int) -> bytes:
         """Return what is there; b"" at the end of the body."""
-        if self.awaits_continue:
-            self.awaits_continue = False
+        if self._awaits_continue:
+            self._awaits_continue = False
             self._send_continue()
         try:
-            return self.body.read1(limit_bytes)
+            data = self.body.read1(limit_bytes)
         except (TruncatedError, OSError) as exc:
-            self.has_failed = True
+            self._has_failed = True
             raise ClientGoneError("the client broke off its request") from exc
         except ProtocolError as exc:
-            self.has_failed = True
+            self._has_failed = True
             raise BadRequestError(f"malformed request body: {exc}") from exc
+        self._left -= len(data)  # below zero if chunked, which stands for unknown
+        return data
 
 
 class _RawBody(io.RawIOBase):

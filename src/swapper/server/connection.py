@@ -1,7 +1,6 @@
 """A client's connection: its socket, its reader and who is told when it breaks.
 
-The request thread owns it. ``Connection.abort`` and the hang-up watcher come from
-other threads; what they may touch is said there.
+The request thread owns it; what other threads may call stands at the end.
 """
 
 import contextlib
@@ -9,21 +8,23 @@ import socket
 import ssl
 import struct
 import time
+from collections.abc import Callable
 from typing import Final
 
 from swapper.core.errors import ClientGoneError
 from swapper.net.hangup import HangupWatcher, Watch
 from swapper.net.stream import Body, SocketReader, set_receive_timeout
-from swapper.server.tls import say_goodbye, shake_hands
+from swapper.server.body import DRAIN_BYTES
+from swapper.server.tls import close_tls, shake_hands
 from swapper.sync import CancelToken
 
 _LINGER_S: Final = 2.0
 _LINGER_BYTES: Final = 16 << 20
 _DRAIN_S: Final = 0.25
-DRAIN_BYTES: Final = 1 << 16
-"""A request body of which more than this was left unread costs the connection."""
-
+_PIECE_BYTES: Final = 1 << 16
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LOOK_INTERVAL_S: Final = 1.0
+_TIMER_SLACK_S: Final = 0.02
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -32,15 +33,29 @@ class Connection:
 
     Attributes:
         reader: the buffered reading side.
+        has_answered: the head of the present request's answer has been sent.
         is_taken: a request has taken the socket over; it no longer speaks HTTP.
     """
 
-    def __init__(self, sock: socket.socket, watcher: HangupWatcher) -> None:
-        """Wrap an accepted socket; no I/O."""
+    def __init__(
+        self,
+        sock: socket.socket,
+        watcher: HangupWatcher,
+        on_takeover: Callable[["Connection"], None],
+    ) -> None:
+        """Wrap an accepted socket; no I/O.
+
+        Args:
+            sock: plain, or TLS before its handshake.
+            watcher: told to watch it from the first request on.
+            on_takeover: called when a request takes the socket over.
+        """
         self.sock = sock
         self.reader = SocketReader(sock)
+        self.has_answered = False
         self.is_taken = False
         self._watcher = watcher
+        self._on_takeover = on_takeover
         self._watch: Watch | None = None
         self._timeout_s: float | None = None  # as the socket has it
         # written by the request thread, read by the watcher; see start_request
@@ -77,7 +92,9 @@ class Connection:
         reader = self.reader
         if not reader.buffered:
             self._set_timeout(wait_timeout_s)
-        if not reader.wait_for_head(time.monotonic() + wait_timeout_s):
+        # the kernel's timer may be early, and the next look would be a timeout later
+        due = time.monotonic() + wait_timeout_s - _TIMER_SLACK_S
+        if not reader.wait_for_head(due):
             return b""
         deadline = None
         if not reader.has_head:
@@ -90,12 +107,13 @@ class Connection:
 
     def start_request(self) -> "ClientConnection":
         """Return the client of a request that starts now."""
+        self.has_answered = False
         token = CancelToken()
         # Token first, flag second; the watcher does it the other way round, so at
         # least one of the two sees what the other has written.
         self._token = token
         if self._watch is None:
-            self._watch = self._watcher.watch(self.sock, self._on_hangup)
+            self._watch = self._watcher.watch(self.sock, self.cancel)
         if self._has_hung_up:
             token.cancel()
         return ClientConnection(token, self)
@@ -117,10 +135,23 @@ class Connection:
         except OSError as exc:
             raise ClientGoneError("the client's connection broke") from exc
 
-    def drain(self, body: Body) -> bool:
-        """Read what little may be left of a request body; return whether that was all.
+    def send_continue(self) -> None:
+        """Ask the client for its body, unless it has got its answer already.
 
-        What is not there at once is not waited for.
+        Raises:
+            ClientGoneError: as ``send``.
+        """
+        if not self.has_answered:
+            self.send(_CONTINUE)
+
+    def drain(self, body: Body) -> bool:
+        """Read what may be left of a small request body; return whether that was all.
+
+        What does not come at once is not waited for.
+
+        Raises:
+            ProtocolError: the body is malformed or broken off.
+            OSError: it did not come, or the connection broke.
         """
         left = DRAIN_BYTES
         self._set_timeout(_DRAIN_S)
@@ -138,19 +169,23 @@ class Connection:
         if self._watch is not None:
             self._watch.close()
         self._set_timeout(0)
+        self._on_takeover(self)
         return self.sock, self.reader.take_buffered()
 
-    def linger(self) -> None:
-        """Say that nothing follows and read on for a moment.
+    def say_goodbye(self, *, lingers: bool) -> None:
+        """Say that nothing follows; the response that went before is whole.
 
-        Closing with unread bytes would reset the connection, and a reset may take
-        the answer with it before the client has read it (RFC 9112 section 9.6).
+        Args:
+            lingers: read on for a moment. Closing with unread bytes would reset the
+                connection, and a reset may take the answer with it before the
+                client has read it (RFC 9112 section 9.6).
         """
         with contextlib.suppress(OSError):
             if isinstance(self.sock, ssl.SSLSocket):
-                say_goodbye(self.sock)
-            socket.socket.shutdown(self.sock, socket.SHUT_WR)
-            self._discard(time.monotonic() + _LINGER_S)
+                close_tls(self.sock)
+            if lingers:
+                socket.socket.shutdown(self.sock, socket.SHUT_WR)
+                self._discard(time.monotonic() + _LINGER_S)
 
     def reset_on_close(self) -> None:
         """Let the client see an error, not an end, when the socket is closed."""
@@ -158,11 +193,9 @@ class Connection:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
     def close(self) -> None:
-        """Close the socket. After that, ``abort`` must not be called."""
+        """Close the socket. After that nothing may be called but ``cancel``."""
         if self._watch is not None:
             self._watch.close()
-        if isinstance(self.sock, ssl.SSLSocket) and not self.is_taken:
-            say_goodbye(self.sock)
         self.sock.close()
 
     def _discard(self, deadline: float) -> None:
@@ -171,7 +204,7 @@ class Connection:
         sock = self.sock
         while left > 0 and time.monotonic() < deadline:
             set_receive_timeout(sock, deadline - time.monotonic())
-            data = socket.socket.recv(sock, DRAIN_BYTES)
+            data = socket.socket.recv(sock, _PIECE_BYTES)
             if not data:
                 return
             left -= len(data)
@@ -203,14 +236,14 @@ class Connection:
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self.sock, socket.SHUT_RD)
 
-    def abort(self) -> None:
-        """Break the connection and cancel its request. Not after ``close``."""
+    def hang_up(self) -> None:
+        """Break the connection; whoever blocks on it wakes up. Not after ``close``."""
         with contextlib.suppress(OSError):
             # not SSLSocket.shutdown, which would have recv return ciphertext
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-        self._on_hangup()
 
-    def _on_hangup(self) -> None:
+    def cancel(self) -> None:
+        """Cancel the present request and those to come: the client has left."""
         self._has_hung_up = True
         token = self._token
         if token is not None:
@@ -234,8 +267,9 @@ class ClientConnection:
     def takeover(self) -> tuple[socket.socket, bytes]:
         """Return the client's socket, and what was already read from it.
 
-        From now on the server writes nothing on it, and closes it when the
-        application returns. The socket blocks without a timeout; the token no longer
-        follows the client, whose half-close the new owner will read. Request thread.
+        To be called when the request's body has been read. From now on the server
+        writes nothing on the socket, and closes it when the application returns. It
+        blocks without a timeout. The token no longer follows the client, whose
+        half-close the new owner will read. Request thread.
         """
         return self._connection.take_over()

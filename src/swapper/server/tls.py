@@ -56,11 +56,12 @@ def shake_hands(sock: ssl.SSLSocket, timeout_s: float) -> None:
     sock.settimeout(None)
 
 
-def say_goodbye(sock: ssl.SSLSocket) -> None:
-    """Tell the peer that nothing follows (close_notify); does not wait for its own."""
-    with contextlib.suppress(OSError, ValueError):
-        sock.setblocking(False)
+def close_tls(sock: ssl.SSLSocket) -> None:
+    """Tell the peer that nothing follows (close_notify), not waiting for an answer."""
+    sock.setblocking(False)
+    with contextlib.suppress(OSError, ValueError):  # ValueError: no handshake yet
         sock.unwrap()
+    sock.setblocking(True)
 
 
 def _no_password() -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from swapper.config.schema import ModelConfig
 from swapper.core.ids import ModelId, RunId
+from swapper.core.states import ProcessState
 from swapper.logs import Monitor
 from swapper.process import (
     Exited,
@@ -53,7 +54,7 @@ def python(*words: object) -> str:
 
 
 def pid_in(path: Path) -> int:
-    wait_until(path.exists)
+    wait_until(lambda: path.exists() and path.read_text(encoding="ascii").strip())
     return int(path.read_text(encoding="ascii"))
 
 
@@ -117,6 +118,9 @@ class Subject:
         pid = self.supervisor.snapshot.pid
         assert pid is not None
         return pid
+
+    def state(self) -> ProcessState:
+        return self.supervisor.snapshot.state
 
     def text(self) -> str:
         return self.monitor.history().decode()

@@ -9,6 +9,9 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
+
+CRLF = b"\r\n"
 
 
 def main() -> None:
@@ -32,7 +35,7 @@ def main() -> None:
     set_signals(options)
     began = time.monotonic()
     if options.say:
-        print(options.say, flush=True)
+        say(options.say)
     if options.child:
         spawn_child(options.child)
     if options.daemon:
@@ -57,7 +60,7 @@ def set_signals(options: argparse.Namespace) -> None:
     if options.count_term:
 
         def count(*_: object) -> None:
-            with open(options.count_term, "a", encoding="ascii") as file:
+            with Path(options.count_term).open("a", encoding="ascii") as file:
                 file.write("T")
 
         signal.signal(signal.SIGTERM, count)
@@ -83,9 +86,14 @@ def spawn_daemon(pid_file: str) -> None:
 
 
 def note_pid(pid_file: str) -> None:
-    with open(pid_file + ".new", "w", encoding="ascii") as file:
-        file.write(str(os.getpid()))
-    os.rename(pid_file + ".new", pid_file)
+    new = Path(pid_file + ".new")
+    new.write_text(str(os.getpid()), encoding="ascii")
+    new.rename(pid_file)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def sleep_for_ever() -> None:
@@ -115,11 +123,11 @@ def serve(options: argparse.Namespace, began: float) -> None:
         request = client.recv(65536)
         is_ready = time.monotonic() - began >= options.ready_after
         status = "200 OK" if is_ready else "503 Loading"
-        print(request.partition(b"\r\n")[0].decode(), status, flush=True)
+        say(f"{request.partition(CRLF)[0].decode()} {status}")
         client.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
         client.close()
         if is_ready and options.exit_after_ready is not None:
-            print("giving up", flush=True)
+            say("giving up")
             os._exit(options.exit_after_ready)
 
 

@@ -18,7 +18,8 @@ def main() -> None:
     host = ProcessHost(instance)
     supervisors = [start(host, f"m{n}", cmd) for n, cmd in enumerate(commands)]
     pids = [supervisor.snapshot.pid for supervisor in supervisors]
-    print(json.dumps({"models": pids, "guard": host.guard_pid}), flush=True)
+    sys.stdout.write(json.dumps({"models": pids, "guard": host.guard_pid}) + "\n")
+    sys.stdout.flush()
     if sys.stdin.read() == "end\n":
         for supervisor in supervisors:
             supervisor.shutdown(1.0)

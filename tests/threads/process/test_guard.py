@@ -91,6 +91,7 @@ def test_the_guard_survives_what_ends_a_terminal(victims: list[Victim]) -> None:
     victim = Victim("sleep 600")
     victims.append(victim)
     assert os.getsid(victim.guard) == victim.guard
+    wait_until(lambda: _ignores(victim.guard, signal.SIGTERM))
 
     for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
         os.kill(victim.guard, signum)
@@ -187,3 +188,9 @@ def test_a_guard_of_an_inner_swapper_does_not_look_like_a_model(
 def _links(pid: int | None) -> list[str]:
     folder = Path(f"/proc/{pid}/fd")
     return sorted(str(fd.readlink()).partition(":")[0] for fd in folder.iterdir())
+
+
+def _ignores(pid: int, signum: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    mask = int(status.partition("SigIgn:")[2].split()[0], 16)
+    return bool(mask & 1 << (signum - 1))

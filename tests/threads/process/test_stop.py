@@ -12,6 +12,7 @@ from tests.threads.process.bench import (
     Bench,
     Subject,
     is_alive,
+    own_threads,
     pid_in,
     python,
     wait_until,
@@ -204,8 +205,6 @@ def test_somebody_else_on_the_port_delays_the_news_but_does_not_hold_it(
 
 
 def test_no_thread_of_a_stop_is_left(bench: Bench) -> None:
-    from tests.threads.process.bench import own_threads
-
     model = _with_cmd_stop(bench, "kill ${PID}")
     model.run_until_ready(1)
     model.stop(1)

@@ -1,0 +1,172 @@
+"""One connection's life: heads in, the application called, answers out.
+
+Takes the place of the base class's ``handle`` and ``run_wsgi``, which serve one
+request per connection, read the socket dry after each response and need four sends
+for a streamed chunk.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+from werkzeug.serving import WSGIRequestHandler
+
+from swapper.core.errors import ClientGoneError, RequestError
+from swapper.net.http1 import Framing, ProtocolError, RequestHead, parse_request_head
+from swapper.net.stream import TruncatedError
+from swapper.server.body import RequestBody
+from swapper.server.connection import Connection
+from swapper.server.environ import add_request, connection_environ
+from swapper.server.response import ResponseWriter, plain_answer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from swapper.server.listener import SwapperServer
+
+logger = logging.getLogger(__name__)
+
+
+class RequestHandler(WSGIRequestHandler):
+    """Serves one connection in one thread, from its first byte to its last."""
+
+    server: "SwapperServer"  # type: ignore[mutable-override]  # nobody else makes us
+
+    # --- called by the base class's constructor, in this order ------------------
+
+    def setup(self) -> None:
+        """Take the connection in."""
+        server = self.server
+        self._table = server.connections
+        self._connection = Connection(
+            self.request, server.watcher, self._table.hand_over
+        )
+        self.close_connection = not self._table.add(self._connection)
+        self._is_first = True
+        self._lingers = False
+        self._environ = connection_environ(
+            scheme="http" if server.ssl_context is None else "https",
+            server=(server.host, server.port),
+            client=self.client_address,
+        )
+        self._environ["werkzeug.socket"] = self.request
+
+    def handle(self) -> None:
+        """Serve requests until one of the two sides closes."""
+        try:
+            if not self.close_connection:
+                self._connection.prepare(self.server.limits.head_timeout_s)
+            while not self.close_connection:
+                self.handle_one_request()
+                self._is_first = False
+            if not self._connection.is_taken:
+                self._connection.say_goodbye(lingers=self._lingers)
+        except (ClientGoneError, OSError) as exc:
+            logger.debug("connection broke: %s", exc)
+
+    def finish(self) -> None:
+        """Close the connection."""
+        self._table.close(self._connection)
+
+    # --- one request -------------------------------------------------------------
+
+    def handle_one_request(self) -> None:
+        """Read a head and have it answered; set ``close_connection`` at the end.
+
+        Raises:
+            ClientGoneError: the connection broke.
+            OSError: likewise.
+        """
+        self.close_connection = True
+        try:
+            head = self._read_head()
+            if head is None:
+                return
+            environ = self._environ.copy()
+            add_request(environ, head)
+        except TruncatedError:
+            return
+        except ProtocolError as exc:
+            self._refuse(exc.status, str(exc))
+            return
+        except TimeoutError:
+            if self._is_first or self._connection.reader.buffered:
+                self._refuse(408, "the request did not arrive in time")
+            return
+        if self._table.start_request(self._connection):
+            try:
+                self._serve(head, environ)
+            finally:
+                self._table.end_request(self._connection)
+
+    def _read_head(self) -> RequestHead | None:
+        limits = self.server.limits
+        raw = self._connection.read_head(
+            limits.head_bytes,
+            limits.head_timeout_s if self._is_first else limits.idle_timeout_s,
+            limits.head_timeout_s,
+        )
+        return parse_request_head(raw) if raw else None
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Answer a request that is not passed on; the connection ends."""
+        logger.debug("request refused status=%d: %s", status, text)
+        self._lingers = True
+        self._connection.send(plain_answer(status, text, self.server.date.text()))
+
+    def _serve(self, head: RequestHead, environ: "WSGIEnvironment") -> None:
+        connection, table = self._connection, self._table
+        client = connection.start_request()
+        body = RequestBody(connection.reader, head, connection.send_continue)
+        response = ResponseWriter(connection, head, body, table, self.server.date)
+        environ["swapper.client"] = client
+        environ["wsgi.input"] = body.stream
+        self.environ, self._response = environ, response
+        try:
+            self.run_wsgi()
+        finally:
+            connection.end_request()
+            # an idle connection keeps nothing of its last request
+            del self.environ, self._response
+        self._lingers = response.is_complete and not body.is_complete
+        self.close_connection = not (
+            response.is_complete and response.keeps_alive and self._drain(body)
+        )
+
+    def run_wsgi(self) -> None:
+        """Call the application with ``environ``; every way it can fail ends here.
+
+        Raises:
+            ClientGoneError: the connection broke while an error was reported.
+        """
+        response = self._response
+        try:
+            self._call_app(response)
+        except (ClientGoneError, ConnectionAbortedError) as exc:
+            logger.debug("request dropped: %s", exc)
+        except RequestError as exc:
+            logger.warning("request failed: %s", exc)
+            response.fail(exc.status, str(exc))
+        except Exception:
+            logger.exception("application failed")
+            response.fail(500, "internal error; the log has the details")
+        if response.framing is Framing.CLOSE and not response.is_complete:
+            self._connection.reset_on_close()
+
+    def _call_app(self, response: ResponseWriter) -> None:
+        pieces = self.server.app(self.environ, response.start_response)
+        try:
+            if not self._connection.is_taken:
+                response.send_body(pieces)
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()
+
+    def _drain(self, body: RequestBody) -> bool:
+        """Get rid of what the application left unread; return whether it is gone."""
+        if body.is_complete or not body.is_short:
+            return body.is_complete
+        try:
+            return self._connection.drain(body.body)
+        except (OSError, ProtocolError):
+            return False

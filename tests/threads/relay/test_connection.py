@@ -1,0 +1,286 @@
+"""Opening connections, TLS, and ending what is blocked on them."""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from swapper.core.errors import ClientGoneError, UpstreamError, UpstreamTimeoutError
+from swapper.relay import Timeouts, Upstream
+from swapper.sync import Binding, CancelToken
+from tests.fakes.relaying import Background, get, idle_connections, post
+from tests.fakes.scripted_upstream import Peer, ScriptedUpstream
+
+CERTIFICATE = Path(__file__).parents[2] / "fakes" / "localhost.pem"
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
+
+
+@contextlib.contextmanager
+def full_backlog() -> Iterator[str]:
+    """Yield the URL of a listener that lets no further connection in."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(8):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+class ObservedToken(CancelToken):
+    """A token that tells when something can be cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_bound = threading.Event()
+
+    def bind(self, callback: Callable[[], object]) -> Binding:
+        binding = super().bind(callback)
+        self.is_bound.set()
+        return binding
+
+
+def serve(peer: Peer) -> None:
+    while peer.head():
+        peer.send(GOOD)
+
+
+@pytest.fixture
+def server_tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+def test_a_connection_that_is_not_taken_in_time_is_a_timeout() -> None:
+    with full_backlog() as url:
+        upstream = Upstream(url, "model full", Timeouts(connect_s=0.05))
+        with pytest.raises(UpstreamTimeoutError, match="could not be reached") as error:
+            get(upstream)
+        assert not error.value.request_sent
+        assert error.value.status == 504
+
+
+def test_a_cancel_ends_connecting() -> None:
+    token = ObservedToken()
+    with full_backlog() as url:
+        upstream = Upstream(url, "model full")
+        with Background(lambda: get(upstream, token=token)) as work:
+            assert token.is_bound.wait(10)
+            token.cancel()
+        assert isinstance(work.error, ClientGoneError)
+
+
+def test_a_request_cancelled_before_it_began_is_not_sent() -> None:
+    token = CancelToken()
+    token.cancel()
+    received = []
+
+    def script(peer: Peer) -> None:
+        received.append(peer.rest())
+
+    with ScriptedUpstream(script) as server, pytest.raises(ClientGoneError):
+        get(Upstream(server.url, "model x"), token=token)
+    assert not any(received)
+
+
+def test_a_cancelled_request_does_not_use_up_a_kept_connection_wrongly() -> None:
+    with ScriptedUpstream(serve) as server:
+        upstream = Upstream(server.url, "model x")
+        b"".join(get(upstream))
+        token = CancelToken()
+        token.cancel()
+        with pytest.raises(ClientGoneError):
+            get(upstream, token=token)
+        assert idle_connections(upstream) == 0
+        assert b"".join(get(upstream)) == b"good"
+        upstream.close()
+
+
+class Phases:
+    """An upstream that stops in a phase, tells so, and reports the hang-up."""
+
+    def __init__(self, stop: Callable[[Peer], object]) -> None:
+        self.reached = threading.Event()
+        self.hung_up = threading.Event()
+        self._stop = stop
+
+    def __call__(self, peer: Peer) -> None:
+        self._stop(peer)
+        self.reached.set()
+        peer.rest()
+        self.hung_up.set()
+
+
+def read_nothing(peer: Peer) -> None:
+    peer.head()
+
+
+def send_half(peer: Peer) -> None:
+    peer.head()
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+
+
+def send_open_end(peer: Peer) -> None:
+    peer.head()
+    peer.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
+
+
+def send_half_a_head(peer: Peer) -> None:
+    peer.head()
+    peer.send(b"HTTP/1.1 200 OK\r\nConte")
+
+
+@pytest.mark.parametrize(
+    "stop", [read_nothing, send_half_a_head, send_half, send_open_end]
+)
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_cancel_ends_waiting_for_the_upstream_in_every_phase(
+    stop: Callable[[Peer], object],
+    encrypted: bool,
+    server_tls: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    token = CancelToken()
+    script = Phases(stop)
+    with ScriptedUpstream(script, tls=server_tls if encrypted else None) as server:
+        upstream = Upstream(server.url, "model x")
+        with Background(lambda: b"".join(get(upstream, token=token))) as work:
+            assert script.reached.wait(10)
+            token.cancel()
+            assert script.hung_up.wait(10)
+        assert isinstance(work.error, ClientGoneError)
+        assert idle_connections(upstream) == 0
+
+
+def test_a_cancel_ends_an_upload_nobody_reads() -> None:
+    class Endless:
+        def __init__(self) -> None:
+            self.is_moving = threading.Event()
+
+        def read1(self, limit_bytes: int, /) -> bytes:
+            self.is_moving.set()
+            return bytes(limit_bytes)
+
+    token, body = CancelToken(), Endless()
+    may_end = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.head()
+        assert may_end.wait(10)
+
+    with ScriptedUpstream(script) as server:
+        upstream = Upstream(server.url, "model x")
+        with Background(lambda: post(upstream, body, token=token)) as work:
+            assert body.is_moving.wait(10)
+            token.cancel()
+        may_end.set()
+        assert isinstance(work.error, ClientGoneError)
+
+
+def test_a_late_cancel_cannot_hit_the_next_request_on_the_same_connection() -> None:
+    with ScriptedUpstream(serve) as server:
+        upstream = Upstream(server.url, "model x")
+        tokens = [CancelToken() for _ in range(20)]
+        for token in tokens:
+            response = get(upstream, token=token)
+            body = response.read1()
+            token.cancel()
+            assert body == b"good"
+            assert response.read1() == b""
+        assert server.connections == 1
+        upstream.close()
+
+
+def test_cancels_racing_with_the_end_of_answers_never_break_another_request() -> None:
+    with ScriptedUpstream(serve) as server:
+        upstream = Upstream(server.url, "model x")
+        for _ in range(200):
+            token = CancelToken()
+            with contextlib.suppress(ClientGoneError), Background(token.cancel):
+                b"".join(get(upstream, token=token))
+            assert b"".join(get(upstream)) == b"good"
+        upstream.close()
+
+
+def test_https_is_spoken_and_the_connection_kept(
+    server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with ScriptedUpstream(serve, tls=server_tls) as server:
+        upstream = Upstream(server.url, "peer p")
+        for _ in range(3):
+            assert b"".join(get(upstream)) == b"good"
+        assert server.connections == 1
+        upstream.close()
+
+
+def test_a_large_upload_over_https_arrives_whole_and_can_be_refused_early(
+    server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    is_read = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.head()
+        if peer.number == 1:
+            taken = len(peer.take(3_000_000))
+            peer.send(
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 7\r\n\r\n%d"
+                % taken
+            )
+        else:
+            peer.send(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
+            assert is_read.wait(10)
+
+    with ScriptedUpstream(script, tls=server_tls) as server:
+        upstream = Upstream(server.url, "peer p")
+        assert b"".join(post(upstream, bytes(3_000_000))) == b"3000000"
+        assert post(upstream, bytes(30_000_000)).status == 413
+        is_read.set()
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(
+    server_tls: ssl.SSLContext,
+) -> None:
+    with ScriptedUpstream(serve, tls=server_tls) as server:
+        upstream = Upstream(server.url, "peer p")
+        with pytest.raises(UpstreamError, match="certificate") as caught:
+            get(upstream)
+        assert not caught.value.request_sent
+
+
+def test_a_tls_handshake_that_hangs_is_a_timeout_and_can_be_cancelled() -> None:
+    arrived = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.sock.recv(1)
+        arrived.set()
+        peer.rest()
+
+    with ScriptedUpstream(script) as server:
+        url = server.url.replace("http:", "https:")
+        impatient = Upstream(url, "peer p", Timeouts(tls_handshake_s=0.05))
+        with pytest.raises(UpstreamTimeoutError):
+            get(impatient)
+        arrived.clear()
+        token, patient = CancelToken(), Upstream(url, "peer p")
+        with Background(lambda: get(patient, token=token)) as work:
+            assert arrived.wait(10)
+            token.cancel()
+        assert isinstance(work.error, ClientGoneError)
+
+
+def test_a_host_with_several_addresses_is_tried_until_one_answers() -> None:
+    with ScriptedUpstream(serve) as server:
+        port = server.url.rpartition(":")[2]
+        upstream = Upstream(f"http://localhost:{port}", "model x")
+        assert b"".join(get(upstream)) == b"good"
+        upstream.close()

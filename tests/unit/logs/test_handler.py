@@ -1,0 +1,69 @@
+"""Log records as lines."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from swapper.logs import Monitor, MonitorHandler
+
+
+@pytest.fixture
+def monitor() -> Monitor:
+    return Monitor()
+
+
+@pytest.fixture
+def logger(monitor: Monitor) -> Iterator[logging.Logger]:
+    logger = logging.getLogger("tests.logs.handler")
+    handler = MonitorHandler(monitor)
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    yield logger
+    logger.removeHandler(handler)
+    logger.propagate = True
+
+
+def test_each_record_is_one_line_with_its_level(
+    monitor: Monitor, logger: logging.Logger
+) -> None:
+    logger.debug("a")
+    logger.info("start model=%s", "m")
+    logger.warning("c")
+    logger.error("d")
+    logger.critical("e")
+
+    assert monitor.history().decode() == (
+        "[DEBUG] a\n[INFO] start model=m\n[WARN] c\n[ERROR] d\n[ERROR] e\n"
+    )
+
+
+def test_a_traceback_follows_its_line(monitor: Monitor, logger: logging.Logger) -> None:
+    try:
+        int("no good")
+    except ValueError:
+        logger.exception("failed")
+
+    text = monitor.history().decode()
+    assert text.startswith("[ERROR] failed\nTraceback (most recent call last):\n")
+    assert text.endswith("'no good'\n")
+
+
+def test_text_that_is_not_utf8_is_no_obstacle(
+    monitor: Monitor, logger: logging.Logger
+) -> None:
+    logger.info("caf\u00e9 %s", "\udcff")
+
+    assert monitor.history() == b"[INFO] caf\xc3\xa9 \\udcff\n"
+
+
+def test_a_record_that_cannot_be_formatted_fails_nobody(
+    monitor: Monitor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = logging.LogRecord("x", logging.INFO, "x", 1, "%d", ("text",), None)
+
+    MonitorHandler(monitor).handle(record)
+
+    assert monitor.history() == b""
+    assert "Logging error" in capsys.readouterr().err

@@ -1,0 +1,119 @@
+"""The command line as values and as exit codes (config.md section 1, cases CLI-*)."""
+
+from pathlib import Path
+
+import pytest
+
+from swapper import __version__
+from swapper.cli import Options, UsageError, main, parse_flags
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--config", "c.yaml"],
+        ["-config", "c.yaml"],
+        ["--config=c.yaml"],
+        ["-config=c.yaml"],
+        ["--config", "x", "--config", "c.yaml"],
+        ["--config", "c.yaml", "extra", "--listen", ":9"],
+        ["--config", "c.yaml", "--", "--listen", ":9"],
+        ["--config", "c.yaml", "-", "--listen", ":9"],
+    ],
+)
+def test_cli_9_cli_10_both_dash_styles_last_wins_rest_ignored(words: list[str]) -> None:
+    assert parse_flags(words) == Options(config="c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("--watch-config", True),
+        ("-watch-config=T", True),
+        ("--watch-config=1", True),
+        ("--watch-config=false", False),
+        ("--watch-config=0", False),
+    ],
+)
+def test_booleans_take_a_value_only_with_an_equals_sign(
+    word: str, *, value: bool
+) -> None:
+    assert parse_flags([word, "--listen", ":1"]).watch_config is value
+
+
+def test_cli_8_a_word_after_a_boolean_ends_the_parsing() -> None:
+    parsed = parse_flags(["--watch-config", "true", "--config", "c.yaml"])
+
+    assert parsed == Options(watch_config=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--bogus"], "bogus"),
+        (["--version", "--config"], "needs an argument: -config"),
+        (["--watch-config=maybe"], "'maybe'"),
+        (["--watch-config="], "''"),
+        (["--tls_cert_file", "x"], "tls_cert_file"),
+        (["---config", "x"], "-config"),
+    ],
+)
+def test_cli_4_6_7_bad_flags(words: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_flags(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "out", "err"),
+    [
+        ([], 1, "", "--config"),
+        (["--version"], 0, f"version: {__version__}", ""),
+        (["--config", "missing.yaml", "--version"], 0, "version: ", ""),
+        (["--version", "--config"], 2, "", "Usage"),
+        (["--help"], 0, "", "Usage"),
+        (["-h"], 0, "", "Usage"),
+        (["--bogus"], 2, "", "Usage"),
+        (["--watch-config=maybe", "--config", "c.yaml"], 2, "", "maybe"),
+        (["--watch-config", "true", "--config", "c.yaml"], 1, "", "--config"),
+        (["--config", ""], 1, "", "--config"),
+        (["--config", "c.yaml", "--tls-cert-file", "f"], 1, "", "both"),
+        (["--config", "no/such/file.yaml"], 1, "", "no/such/file.yaml"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_cli_1_to_12_exit_codes(
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    status: int,
+    out: str,
+    err: str,
+) -> None:
+    assert main(words) == status
+    told = capsys.readouterr()
+
+    assert out in told.out
+    assert err in told.err
+
+
+def test_check_config_tells_models_and_warnings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("models: {a: {cmd: 'x ${PORT}', aliases: [b], ttll: 1}}")
+
+    assert main(["--config", str(config), "--check-config"]) == 0
+    told = capsys.readouterr().out
+    assert "a (b) -> http://localhost:5800" in told
+    assert "did you mean `ttl`" in told
+
+
+def test_check_config_names_file_line_and_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("models:\n  a:\n    cmd: x ${PORT}\n    ttl: soon\n")
+
+    assert main(["--config", str(config), "--check-config"]) == 1
+    told = capsys.readouterr().err
+    assert f"{config}:4: models.a.ttl" in told
+    assert "soon" in told
