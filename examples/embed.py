@@ -1,7 +1,8 @@
 """swapper inside a WSGI server of your choice.
 
     gunicorn --worker-class gthread --workers 1 --threads 64 examples.embed:app
-    waitress-serve --threads 64 --channel-request-lookahead 1 examples.embed:app
+    waitress-serve --threads 64 --channel-request-lookahead 1 \
+        --no-clear-untrusted-proxy-headers examples.embed:app
 
 One worker process, many threads: the worker owns the models, and a request that
 waits for a model or streams holds a thread. The look-ahead lets waitress notice a

@@ -29,6 +29,7 @@ _SERVERS = {
     ],
     "waitress": [
         *("waitress", "--threads=16", "--channel-request-lookahead=1"),
+        "--no-clear-untrusted-proxy-headers",
         *("--listen=127.0.0.1:0", _EMBED),
     ],
 }
@@ -190,3 +191,6 @@ class SwapperProgram:
             with self._changed:
                 self.lines.append(line.rstrip("\n"))
                 self._changed.notify_all()
+        self.process.wait()
+        with self._changed:  # nothing more will come
+            self._changed.notify_all()

@@ -61,12 +61,21 @@ _Request: TypeAlias = _Attach | _Drain | _Close
 class OutputPump:
     """Owner of all output pipes; thread ``output``, started with the first one."""
 
-    __slots__ = ("_channels", "_inbox", "_lock", "_selector", "_thread", "_wake")
+    __slots__ = (
+        "_channels",
+        "_closed",
+        "_inbox",
+        "_lock",
+        "_selector",
+        "_thread",
+        "_wake",
+    )
 
     def __init__(self) -> None:
         self._inbox: Inbox[_Request] = Inbox()
-        # Guards the thread's start and keeps _wake open while it is written to.
+        # Guards start and end of the thread; keeps _wake open while it is written to.
         self._lock = threading.Lock()
+        self._closed = False
         self._wake: tuple[int, int] | None = None
         self._thread: OwnerThread | None = None
         self._selector: selectors.BaseSelector
@@ -103,12 +112,10 @@ class OutputPump:
 
     def close(self) -> None:
         """Close all pipes and end the thread."""
-        if self._thread is None:
-            self._inbox.close()
-            return
         with contextlib.suppress(InboxClosedError):
             self._post(_Close())
-        self._thread.join(_ANSWER_S)
+        if self._thread is not None:
+            self._thread.join(_ANSWER_S)
 
     def _ask(self, channel: Channel, *, last: bool) -> None:
         done = threading.Event()
@@ -118,18 +125,23 @@ class OutputPump:
 
     def _post(self, request: _Request) -> None:
         with self._lock:
-            self._inbox.put(request)
+            if self._closed:
+                raise InboxClosedError
+            self._closed = isinstance(request, _Close)
             if self._thread is None:
+                if self._closed:
+                    return  # never used
                 self._start()
+            self._inbox.put(request)
             if self._wake is not None:
                 with contextlib.suppress(BlockingIOError):  # full: it is awake
                     os.write(self._wake[1], b"\0")
 
     def _start(self) -> None:
+        self._selector = selectors.DefaultSelector()
         self._wake = os.pipe()
         for fd in self._wake:
             os.set_blocking(fd, False)
-        self._selector = selectors.DefaultSelector()
         self._selector.register(self._wake[0], selectors.EVENT_READ)
         self._thread = OwnerThread("output", self._run)
         self._thread.start()

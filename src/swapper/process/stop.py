@@ -58,6 +58,7 @@ class TreeStop:
         "_child",
         "_command",
         "_command_runs",
+        "_complained",
         "_config",
         "_deadline",
         "_done",
@@ -93,6 +94,7 @@ class TreeStop:
         self._leader_gone = False
         self._command: Child | None = None
         self._command_runs = False
+        self._complained = False
 
     def begin(self) -> None:
         """Start the thread. Once."""
@@ -173,7 +175,9 @@ class TreeStop:
                 self._terminate(self._child.tree.members())
 
     def _complain(self, why: str) -> None:
-        logger.error("stop command failed model=%s %s", self._config.id, why)
+        if not self._complained:
+            logger.error("stop command failed model=%s %s", self._config.id, why)
+        self._complained = True
 
     def _terminate(self, members: Sequence[Entry]) -> None:
         command_pid = self._command.pid if self._command is not None else 0
@@ -182,9 +186,10 @@ class TreeStop:
         )
 
     def _kill(self, members: Sequence[Entry]) -> None:
-        if self._command_runs:
-            self._command_runs = False
+        if self._command is not None and self._command_runs:
             self._complain("it does not end")
+            with contextlib.suppress(OSError):  # it ends at this moment
+                os.killpg(self._command.pid, signal.SIGKILL)
         self._child.tree.kill(members)
 
     def _clear(self) -> bool:
@@ -195,7 +200,7 @@ class TreeStop:
         pause_s = _SHORTEST_PAUSE_S
         while True:
             members = self._child.tree.members()
-            if not members and self._leader_gone:
+            if not members and self._leader_gone and not self._command_runs:
                 return True
             now = time.monotonic()
             if now >= give_up_at:

@@ -35,6 +35,7 @@ class AnswerBody:
         "_faults",
         "_head",
         "_lock",
+        "_may_keep",
         "_pool",
         "_received_bytes",
         "_state",
@@ -52,6 +53,7 @@ class AnswerBody:
     ) -> None:
         self._connection: Connection = exchange.connection
         self._upload = exchange.upload
+        self._may_keep = head.keep_alive and not exchange.was_cut
         self._head = head
         self._token = token
         self._pool = pool
@@ -141,7 +143,7 @@ class AnswerBody:
         if (
             is_wanted
             and self._upload is None
-            and self._head.keep_alive
+            and self._may_keep
             and not connection.reader.buffered
             and connection.unbind()
         ):

@@ -109,9 +109,12 @@ def parse_endpoint(base_url: str) -> Endpoint:
 
 def _checked_host(host: str) -> str:
     try:
-        return host if ":" in host else host.encode("idna").decode("ascii")
+        name = host if ":" in host else host.encode("idna").decode("ascii")
     except UnicodeError as exc:
         raise ValueError(f"{host!r} cannot be a host name") from exc
+    if _TARGET.fullmatch(name) is None:
+        raise ValueError(f"{host!r} contains an illegal character")
+    return name
 
 
 def _port(parts: SplitResult) -> int:

@@ -104,13 +104,15 @@ class Exchange:
     Attributes:
         connection: bound to the request's token.
         upload: what is still to be sent because the answer came first, else None.
+        was_cut: sending failed; an answer may have come all the same.
     """
 
-    __slots__ = ("_request", "_was_heard", "connection", "upload")
+    __slots__ = ("_request", "_was_heard", "connection", "upload", "was_cut")
 
     def __init__(self, connection: Connection, request: Outgoing) -> None:
         self.connection = connection
         self.upload: Upload | None = None
+        self.was_cut = False
         self._request = request
         self._was_heard = False  # something has come back
 
@@ -128,6 +130,7 @@ class Exchange:
             SwapperError: the client's body broke off or is malformed.
         """
         failure = self._send()
+        self.was_cut = failure is not None
         try:
             answer = self._final_head(timeout_s)
         except OSError:
@@ -163,7 +166,7 @@ class Exchange:
         return RepeatError(was_sent=was_sent)
 
     def _send(self) -> OSError | None:
-        """Send; return what went wrong, because there may be an answer in spite."""
+        """Send; return what went wrong, because an answer may have come first."""
         request = self._request
         if isinstance(request.body, bytes) and len(request.body) <= SMALL_BYTES:
             try:

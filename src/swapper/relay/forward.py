@@ -127,6 +127,8 @@ class Upstream:
             ValueError: *base_url* is not usable.
         """
         self._endpoint = parse_endpoint(base_url)
+        self._authority = self._endpoint.authority
+        self._url = self._endpoint.url
         self._adapter = UpstreamAdapter(self._endpoint, label, timeouts or Timeouts())
         self._session = UpstreamSession(self._adapter)
 
@@ -181,7 +183,7 @@ class Upstream:
         headers = request_headers(
             request.headers,
             method=request.method,
-            authority=self._endpoint.authority,
+            authority=self._authority,
             client_ip=request.client_ip,
             length=request.length,
         )
@@ -197,7 +199,7 @@ class Upstream:
             is_upgrade=is_upgrade,
         )
         reply = self._session.send(
-            RelayRequest(self._endpoint.url, sent), stream=True, proxies={}
+            RelayRequest(self._url, sent), stream=True, proxies={}
         )
         return cast("RelayResponse", reply)  # our adapter makes nothing else
 

@@ -16,6 +16,7 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
+from swapper.core.errors import ClientGoneError
 from swapper.net.http1 import ProtocolError, ResponseHead
 from swapper.net.stream import TruncatedError
 from swapper.relay.answer import AnswerBody
@@ -108,6 +109,8 @@ class UpstreamAdapter(BaseAdapter):
         if not isinstance(request, RelayRequest):
             raise TypeError("this adapter sends RelayRequests only")
         token = request.outgoing.token
+        if token.cancelled:
+            raise ClientGoneError("the request was cancelled")
         was_sent = False
         pooled = self.pool.take()
         if pooled is not None:

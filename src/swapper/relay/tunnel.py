@@ -11,7 +11,6 @@ import socket
 import ssl
 from typing import Final
 
-from swapper.core.errors import ClientGoneError
 from swapper.net.http1 import Headers, render_head
 from swapper.relay.connection import Connection
 from swapper.sync import CancelToken
@@ -52,11 +51,11 @@ class Tunnel:
             client_early: bytes after the client's request that were already read.
             token: its cancel ends the tunnel at once.
         """
-        head = render_head(f"HTTP/1.1 101 {self.reason}".rstrip(), self.headers)
         upstream = self._connection.sock
         timeout_s = client.gettimeout()
         binding = token.bind(self._connection.hang_up)
         try:
+            head = render_head(f"HTTP/1.1 101 {self.reason}".rstrip(), self.headers)
             client.setblocking(False)
             upstream.setblocking(False)
             up = _Flow(client, upstream, client_early)
@@ -144,7 +143,6 @@ def _relay(up: _Flow, down: _Flow, token: CancelToken) -> None:
         _watch(poll, up.source, reads=up.reads, writes=down.writes)
         _watch(poll, down.source, reads=down.reads, writes=up.writes)
         poll.poll()
-    raise ClientGoneError("the tunnel was cancelled")
 
 
 def _watch(

@@ -74,19 +74,23 @@ class ConnectionTable:
                 connection.hang_up_reading()
 
     def abort(self) -> None:
-        """Break all connections and cancel their requests."""
+        """Cancel all requests and break their connections."""
         with self._changed:
             self._is_draining = True
-            connections = [*self._idle, *self._busy, *self._taken]
-            for connection in connections:
-                connection.hang_up()
+            connections = self._open()
         for connection in connections:
             connection.cancel()
+        with self._changed:
+            for connection in self._open():
+                connection.hang_up()
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Return whether no request is left within *timeout_s*."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._busy, timeout_s)
+
+    def _open(self) -> list[Connection]:
+        return [*self._idle, *self._busy, *self._taken]
 
     def _tell_if_idle(self) -> None:
         if not self._busy:

@@ -169,6 +169,23 @@ def test_a_cmd_stop_that_outlives_the_process_is_ended(
     assert not is_alive(pid_in(pid_file))
 
 
+@pytest.mark.parametrize("before", ["", "kill -9 $1; "])
+def test_a_cmd_stop_that_forgot_its_environment_blocks_nothing(
+    bench: Bench, tmp_path: Path, before: str
+) -> None:
+    pid_file = tmp_path / "pid"
+    model = _with_cmd_stop(
+        bench,
+        f"env -i /bin/sh -c '{before}echo $$ > {pid_file}; exec sleep 600' - ${{PID}}",
+    )
+    model.run_until_ready(1)
+
+    model.stop(1, grace_s=0.5)
+    model.stopped(1)
+
+    assert not is_alive(pid_in(pid_file))
+
+
 @pytest.mark.parametrize(
     ("cmd_stop", "complaint"),
     [

@@ -90,7 +90,7 @@ def test_a_request_cancelled_before_it_began_is_not_sent() -> None:
     assert not any(received)
 
 
-def test_a_cancelled_request_does_not_use_up_a_kept_connection_wrongly() -> None:
+def test_a_request_cancelled_before_it_began_leaves_kept_connections_alone() -> None:
     with ScriptedUpstream(serve) as server:
         upstream = Upstream(server.url, "model x")
         b"".join(get(upstream))
@@ -98,8 +98,9 @@ def test_a_cancelled_request_does_not_use_up_a_kept_connection_wrongly() -> None
         token.cancel()
         with pytest.raises(ClientGoneError):
             get(upstream, token=token)
-        assert idle_connections(upstream) == 0
+        assert idle_connections(upstream) == 1
         assert b"".join(get(upstream)) == b"good"
+        assert server.connections == 1
         upstream.close()
 
 
@@ -208,6 +209,45 @@ def test_cancels_racing_with_the_end_of_answers_never_break_another_request() ->
                 b"".join(get(upstream, token=token))
             assert b"".join(get(upstream)) == b"good"
         upstream.close()
+
+
+def test_a_connection_hit_by_a_cancel_is_not_kept_though_its_answer_is_whole() -> None:
+    with ScriptedUpstream(serve) as server:
+        upstream = Upstream(server.url, "model x")
+        token = CancelToken()
+        response = get(upstream, token=token)
+        received = response.read1(1)
+        token.cancel()
+        with contextlib.suppress(ClientGoneError):
+            while data := response.read1():
+                received += data
+        assert b"good".startswith(received)
+        assert idle_connections(upstream) == 0
+
+
+def test_a_cancel_never_lets_ciphertext_through(
+    server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    is_sent = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        peer.send(b"a" * 100_000)
+        is_sent.set()
+        peer.rest()
+
+    with ScriptedUpstream(script, tls=server_tls) as server:
+        token = CancelToken()
+        response = get(Upstream(server.url, "peer p"), token=token)
+        received = response.read1()
+        assert is_sent.wait(10)
+        token.cancel()
+        with pytest.raises(ClientGoneError):  # noqa: PT012 - many reads, one error
+            while True:
+                received += response.read1()
+        assert not received.strip(b"a")
 
 
 def test_https_is_spoken_and_the_connection_kept(

@@ -1,6 +1,7 @@
 """Upstreams that lie, answer early, or have gone away meanwhile."""
 
 import io
+import socket
 import threading
 from collections.abc import Callable
 
@@ -8,8 +9,10 @@ import pytest
 
 from swapper.core.errors import UpstreamError, UpstreamTimeoutError
 from swapper.relay import Timeouts, Upstream
+from swapper.relay.connection import Connection
+from swapper.relay.exchange import Exchange, NoAnswerError, outgoing
 from swapper.sync import CancelToken
-from tests.fakes.relaying import get, idle_connections, post, request
+from tests.fakes.relaying import Background, get, idle_connections, post, request
 from tests.fakes.scripted_upstream import (
     GOOD,
     Peer,
@@ -223,6 +226,36 @@ def test_a_request_is_not_repeated_once_anything_came_back(partial: bytes) -> No
         with pytest.raises(UpstreamError):
             get(upstream)
         assert server.connections == 1
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_what_a_closed_upstream_cannot_have_read_counts_as_not_sent(
+    is_read: bool,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connection = Connection(socket.create_connection(listener.getsockname()))
+        server_end, _ = listener.accept()
+    connection.is_reused = True
+    token = CancelToken()
+    sent = outgoing("POST", "/", (), b"body", 4, token, is_upgrade=False)
+    exchange = Exchange(connection, sent)
+
+    def read_and_close() -> None:
+        server_end.recv(65536)
+        server_end.close()
+
+    if is_read:
+        with Background(read_and_close), pytest.raises(NoAnswerError) as failed:
+            exchange.run(None)
+        assert exchange.repeat_after(failed.value) is None
+    else:
+        server_end.close()
+        with pytest.raises(ConnectionError) as broken:
+            exchange.run(None)
+        repeat = exchange.repeat_after(broken.value)
+        assert repeat is not None
+        assert not repeat.was_sent
+    connection.close()
 
 
 def test_a_first_request_is_never_repeated() -> None:

@@ -1,6 +1,7 @@
 """Bytes both ways after a switch of protocols."""
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from swapper.core.errors import ClientGoneError, UpstreamError
+from swapper.core.errors import UpstreamError
 from swapper.relay import Tunnel, Upstream, UpstreamResponse
+from swapper.relay.tunnel import _watch
 from swapper.sync import CancelToken
 from tests.fakes.model_server import FakeModel
 from tests.fakes.relaying import Background, upgrade
@@ -221,7 +223,8 @@ def test_a_cancel_ends_the_tunnel() -> None:
         client.head()
         client.token.cancel()
         work.join()
-        assert isinstance(work.error, ClientGoneError)
+        assert work.error is None
+        assert client.rest() == b""
 
 
 def test_the_clients_socket_keeps_its_blocking_mode() -> None:
@@ -237,6 +240,17 @@ def test_the_clients_socket_keeps_its_blocking_mode() -> None:
         assert isinstance(tunnel, Tunnel)
         tunnel.run(ours, b"", CancelToken())
         assert ours.gettimeout() == 7.0
+
+
+def test_a_side_that_hung_up_does_not_wake_the_loop_while_nothing_is_wanted() -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        theirs.close()
+        poll = select.poll()
+        _watch(poll, ours, reads=False, writes=False)
+        assert poll.poll(0) == []
+        _watch(poll, ours, reads=True, writes=False)
+        assert poll.poll(0)
 
 
 def test_a_tunnel_that_is_not_run_is_closed() -> None:

@@ -11,7 +11,7 @@ from swapper.net.http1 import ProtocolError
 from swapper.net.stream import TruncatedError
 from swapper.relay import Upstream
 from swapper.relay.upload import BodySource, pieces, read_all
-from tests.fakes.relaying import idle_connections, post
+from tests.fakes.relaying import Background, idle_connections, post
 from tests.fakes.scripted_upstream import CHUNKED, GOOD, Peer, ScriptedUpstream
 
 
@@ -99,6 +99,23 @@ def test_an_early_refusal_is_delivered_and_ends_the_upload(
         assert b"".join(response) == b"no!"
         assert idle_connections(upstream) == 0
         is_read.set()
+
+
+def test_nothing_more_is_taken_from_the_client_after_a_refusal() -> None:
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.send(REFUSAL[:-1])
+        with Background(peer.rest):  # it would take more
+            threading.Event().wait(0.3)
+            peer.send(REFUSAL[-1:])
+
+    with ScriptedUpstream(script) as server:
+        upstream = Upstream(server.url, "model x")
+        body = Endless()
+        response = post(upstream, body)
+        taken_bytes = body.taken_bytes
+        assert b"".join(response) == b"no!"
+        assert body.taken_bytes == taken_bytes
 
 
 def test_large_bytes_can_be_refused_early_too() -> None:

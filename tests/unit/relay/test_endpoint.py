@@ -77,6 +77,8 @@ def test_the_url_for_messages_has_no_credentials_and_no_query() -> None:
         "http://h:70000",
         "http://h:x",
         "http://h/a b",
+        "http://a\x00b/",
+        "http://a b/",
         "http://" + "a" * 70,
     ],
 )
