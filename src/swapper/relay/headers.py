@@ -24,7 +24,9 @@ _HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
-_CONSUMED: Final = frozenset({"content-length", "expect"})
+_NOT_FROM_CLIENT: Final = _HOP_BY_HOP | {"content-length", "expect"}
+_NOT_IN_204: Final = _HOP_BY_HOP | {"content-length"}
+_NAMES_NOTHING: Final = frozenset({"close", "keep-alive", "Keep-Alive"})
 _KEPT_IF_NAMED: Final = frozenset({"content-length", "host"})
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
@@ -51,20 +53,18 @@ def request_headers(
         length: of the body in bytes; None sends it chunked.
     """
     names = [name.lower() for name, _ in client]
-    dropped = _dropped(client, names) | _CONSUMED
+    dropped = _dropped(client, names, _NOT_FROM_CLIENT)
     kept = [
         pair for pair, name in zip(client, names, strict=True) if name not in dropped
     ]
-    present = set(names) - dropped
-    if "host" not in present:
+    if "host" not in names:
         kept.insert(0, ("Host", authority))
-    if "accept-encoding" not in present or not any(get_all(client, "accept-encoding")):
-        kept = _without(kept, "accept-encoding")
-        kept.append(("Accept-Encoding", "identity"))
+    if not _first(client, names, "accept-encoding") or "accept-encoding" in dropped:
+        kept = _with_some_encoding(kept)
     if "te" in names and "trailers" in list_items(get_all(client, "te")):
         kept.append(("TE", "trailers"))
     if client_ip:
-        if "x-forwarded-for" in present:
+        if "x-forwarded-for" in names:
             kept = _with_forwarded_for(kept, client_ip)
         else:
             kept.append(("X-Forwarded-For", client_ip))
@@ -83,14 +83,11 @@ def response_headers(upstream: Headers, *, status: int) -> Headers:
         status: a 204 loses its Content-Length, which RFC 9110 8.6 forbids.
     """
     names = [name.lower() for name, _ in upstream]
-    dropped = _dropped(upstream, names)
-    if status == 204:
-        dropped = dropped | {"content-length"}
+    dropped = _dropped(upstream, names, _NOT_IN_204 if status == 204 else _HOP_BY_HOP)
     kept = [
         pair for pair, name in zip(upstream, names, strict=True) if name not in dropped
     ]
-    types = get_all(upstream, "content-type")
-    if any("text/event-stream" in value.lower() for value in types):
+    if "text/event-stream" in _first(upstream, names, "content-type").lower():
         kept = _without(kept, "x-accel-buffering")
         kept.append(("X-Accel-Buffering", "no"))
     return tuple(kept)
@@ -117,12 +114,28 @@ def with_upgrade(kept: Headers, original: Headers) -> Headers:
     return (*kept, ("Connection", "Upgrade"), ("Upgrade", protocols))
 
 
-def _dropped(headers: Headers, names: list[str]) -> frozenset[str]:
-    """Return what *headers*, whose lower-case *names* are known, may not pass on."""
+def _dropped(
+    headers: Headers, names: list[str], always: frozenset[str]
+) -> frozenset[str]:
+    """Return *always* and what ``Connection`` names; *names* are in lower case."""
     if "connection" not in names:
-        return _HOP_BY_HOP
-    named = list_items(get_all(headers, "connection"))
-    return _HOP_BY_HOP.union(named) - _KEPT_IF_NAMED
+        return always
+    values = get_all(headers, "connection")
+    if _NAMES_NOTHING.issuperset(values):
+        return always
+    return always | (frozenset(list_items(values)) - _KEPT_IF_NAMED)
+
+
+def _first(headers: Headers, names: list[str], name: str) -> str:
+    """Return the first value of a header, "" if absent; *names* are in lower case."""
+    return headers[names.index(name)][1] if name in names else ""
+
+
+def _with_some_encoding(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return *pairs* with ``identity`` if no encoding is named in any header."""
+    if any(get_all(tuple(pairs), "accept-encoding")):
+        return pairs
+    return [*_without(pairs, "accept-encoding"), ("Accept-Encoding", "identity")]
 
 
 def _without(pairs: Iterable[tuple[str, str]], name: str) -> list[tuple[str, str]]:
@@ -134,6 +147,8 @@ def _with_forwarded_for(
 ) -> list[tuple[str, str]]:
     """Return *pairs* with one ``X-Forwarded-For``, where the first one stood."""
     names = [name.lower() for name, _ in pairs]
+    if "x-forwarded-for" not in names:  # a Connection header named it
+        return [*pairs, ("X-Forwarded-For", client_ip)]
     first = names.index("x-forwarded-for")
     seen = [value for value in get_all(tuple(pairs), "x-forwarded-for") if value]
     return [

@@ -15,7 +15,7 @@ from swapper.core.errors import ClientGoneError
 from swapper.net.hangup import HangupWatcher, Watch
 from swapper.net.stream import Body, SocketReader, set_receive_timeout
 from swapper.server.body import DRAIN_BYTES
-from swapper.server.tls import close_tls, shake_hands
+from swapper.server.tls import close_tls, refuse_plain_http, shake_hands
 from swapper.sync import CancelToken
 
 _LINGER_S: Final = 2.0
@@ -72,7 +72,13 @@ class Connection:
         """
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if isinstance(self.sock, ssl.SSLSocket):
-            shake_hands(self.sock, handshake_timeout_s)
+            try:
+                shake_hands(self.sock, handshake_timeout_s)
+            except ssl.SSLError as exc:
+                if exc.reason == "HTTP_REQUEST":
+                    refuse_plain_http(self.sock)
+                    self._linger()
+                raise
 
     def read_head(
         self, limit_bytes: int, wait_timeout_s: float, head_timeout_s: float
@@ -184,8 +190,7 @@ class Connection:
             if isinstance(self.sock, ssl.SSLSocket):
                 close_tls(self.sock)
             if lingers:
-                socket.socket.shutdown(self.sock, socket.SHUT_WR)
-                self._discard(time.monotonic() + _LINGER_S)
+                self._linger()
 
     def reset_on_close(self) -> None:
         """Let the client see an error, not an end, when the socket is closed."""
@@ -198,12 +203,14 @@ class Connection:
             self._watch.close()
         self.sock.close()
 
-    def _discard(self, deadline: float) -> None:
-        """Read the socket's own bytes, TLS or not, and drop them."""
+    def _linger(self) -> None:
+        """Send the end and drop what still comes; the bytes themselves, TLS or not."""
+        deadline = time.monotonic() + _LINGER_S
         left = _LINGER_BYTES
         sock = self.sock
-        while left > 0 and time.monotonic() < deadline:
-            set_receive_timeout(sock, deadline - time.monotonic())
+        socket.socket.shutdown(sock, socket.SHUT_WR)
+        while left > 0 and (left_s := deadline - time.monotonic()) > 0:
+            sock.settimeout(left_s)
             data = socket.socket.recv(sock, _PIECE_BYTES)
             if not data:
                 return

@@ -93,10 +93,12 @@ class RequestHandler(WSGIRequestHandler):
                 self._refuse(408, "the request did not arrive in time")
             return
         if self._table.start_request(self._connection):
+            may_stay = False
             try:
-                self._serve(head, environ)
+                may_stay = self._serve(head, environ)
             finally:
-                self._table.end_request(self._connection)
+                has_room = self._table.end_request(self._connection)
+                self.close_connection = not (may_stay and has_room)
 
     def _read_head(self) -> RequestHead | None:
         limits = self.server.limits
@@ -113,7 +115,8 @@ class RequestHandler(WSGIRequestHandler):
         self._lingers = True
         self._connection.send(plain_answer(status, text, self.server.date.text()))
 
-    def _serve(self, head: RequestHead, environ: "WSGIEnvironment") -> None:
+    def _serve(self, head: RequestHead, environ: "WSGIEnvironment") -> bool:
+        """Answer a request; return whether the connection is fit for another."""
         connection, table = self._connection, self._table
         client = connection.start_request()
         body = RequestBody(connection.reader, head, connection.send_continue)
@@ -128,9 +131,7 @@ class RequestHandler(WSGIRequestHandler):
             # an idle connection keeps nothing of its last request
             del self.environ, self._response
         self._lingers = response.is_complete and not body.is_complete
-        self.close_connection = not (
-            response.is_complete and response.keeps_alive and self._drain(body)
-        )
+        return response.is_complete and response.keeps_alive and self._drain(body)
 
     def run_wsgi(self) -> None:
         """Call the application with ``environ``; every way it can fail ends here.

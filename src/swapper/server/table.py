@@ -43,13 +43,14 @@ class ConnectionTable:
             self._busy.add(connection)
             return True
 
-    def end_request(self, connection: Connection) -> None:
-        """Count a request off; when draining, its connection must be closed next."""
+    def end_request(self, connection: Connection) -> bool:
+        """Count a request off; return whether its connection may serve another."""
         with self._changed:
             if connection in self._busy:
                 self._busy.remove(connection)
                 self._idle.add(connection)
                 self._tell_if_idle()
+            return not self._is_draining
 
     def hand_over(self, connection: Connection) -> None:
         """Count a request off whose socket was taken over."""

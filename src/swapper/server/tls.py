@@ -5,7 +5,7 @@ import socket
 import ssl
 from pathlib import Path
 
-_HTTP_PORT_ANSWER = (
+_PLAIN_HTTP_ANSWER = (
     b"HTTP/1.0 400 Bad Request\r\n"
     b"Content-Type: text/plain; charset=utf-8\r\n"
     b"Connection: close\r\n\r\n"
@@ -30,6 +30,9 @@ def load_tls(cert_file: str, key_file: str) -> ssl.SSLContext:
             raise OSError(exc.errno, f"TLS file {name}: {exc.strerror}") from exc
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
+    # an idle connection that just ends is no attack, and HTTP's own framing shows
+    # truncation; without this OpenSSL would answer with a fatal alert
+    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
     try:
         context.load_cert_chain(cert_file, key_file or None, password=_no_password)
     except (ssl.SSLError, ValueError) as exc:
@@ -45,15 +48,17 @@ def shake_hands(sock: ssl.SSLSocket, timeout_s: float) -> None:
         OSError: it failed or took longer than *timeout_s* in all.
     """
     sock.settimeout(timeout_s)
-    try:
-        sock.do_handshake()
-    except ssl.SSLError as exc:
-        if exc.reason == "HTTP_REQUEST":
-            with contextlib.suppress(OSError):
-                # past the TLS layer, which the client does not speak
-                socket.socket.send(sock, _HTTP_PORT_ANSWER)
-        raise
+    sock.do_handshake()
     sock.settimeout(None)
+
+
+def refuse_plain_http(sock: ssl.SSLSocket) -> None:
+    """Answer a client that did not start TLS, past the TLS layer.
+
+    Raises:
+        OSError: the connection broke.
+    """
+    socket.socket.send(sock, _PLAIN_HTTP_ANSWER)
 
 
 def close_tls(sock: ssl.SSLSocket) -> None:

@@ -116,6 +116,16 @@ def test_connection_cannot_name_away_host_and_length() -> None:
     assert response_headers((connection, length), status=200) == (length,)
 
 
+def test_what_connection_names_away_is_set_anew() -> None:
+    connection = ("Connection", "X-Forwarded-For, Accept-Encoding")
+    forwarded = ("X-Forwarded-For", "6.6.6.6")
+    assert sent(HOST, connection, forwarded, PLAIN, client_ip="::1") == (
+        HOST,
+        ("Accept-Encoding", "identity"),
+        ("X-Forwarded-For", "::1"),
+    )
+
+
 @pytest.mark.parametrize("value", ["trailers", "gzip, Trailers", "trailers, deflate"])
 def test_te_survives_only_as_trailers(value: str) -> None:
     client = (HOST, PLAIN, ("Connection", "TE"), ("TE", value))
@@ -126,11 +136,18 @@ def test_expect_is_ours_to_answer() -> None:
     assert sent(HOST, ("Expect", "100-continue"), PLAIN) == (HOST, PLAIN)
 
 
-@pytest.mark.parametrize("client", [(HOST,), (HOST, ("accept-encoding", ""))])
+@pytest.mark.parametrize(
+    "client", [(HOST,), (HOST, ("accept-encoding", ""), ("Accept-Encoding", ""))]
+)
 def test_identity_is_asked_for_when_the_client_names_no_encoding(
     client: Headers,
 ) -> None:
     assert sent(*client) == (HOST, ("Accept-Encoding", "identity"))
+
+
+def test_an_encoding_named_in_a_second_header_counts() -> None:
+    client = (HOST, ("Accept-Encoding", ""), PLAIN)
+    assert sent(*client) == client
 
 
 def test_no_user_agent_is_invented_and_a_missing_host_is_the_upstreams() -> None:
