@@ -10,6 +10,7 @@ asked again, then whoever pops the callback (the event or ``Watch.close``) has i
 """
 
 import contextlib
+import errno
 import logging
 import os
 import select
@@ -150,20 +151,17 @@ class HangupWatcher:
         Raises:
             OSError: *sock* is closed or watched already.
         """
-        watch = Watch(self, sock.fileno(), callback)
-        is_first = False
+        fd = sock.fileno()
+        if fd < 0:
+            raise OSError(errno.EBADF, "cannot watch a closed socket")
+        self._open()
+        watch = Watch(self, fd, callback)
         with self._lock:
-            if self._is_closed:
-                return watch
-            if self._poller is None:
-                self._poller = self._open_poller()
-                is_first = True
-            # the poller may report at once: the watch has to be findable by then,
-            # which the lock sees to
-            self._poller.add(watch.fd)
-            self._watches[watch.fd] = watch
-        if is_first:
-            self._thread.start()
+            if self._poller is not None and not self._is_closed:
+                # an event may come at once: by the time the thread gets the lock to
+                # look the watch up, it is there
+                self._poller.add(fd)
+                self._watches[fd] = watch
         return watch
 
     def close(self) -> None:
@@ -179,11 +177,15 @@ class HangupWatcher:
         if not self._thread.is_current():
             self._thread.join()
 
-    def _open_poller(self) -> _Poller:
-        poller = _Poller()
-        self._wake_up = os.pipe()
-        poller.add_wake_up(self._wake_up[0])
-        return poller
+    def _open(self) -> None:
+        """Start the thread, if this is the first watch."""
+        with self._lock:
+            if self._poller is not None or self._is_closed:
+                return
+            self._poller = _Poller()
+            self._wake_up = os.pipe()
+            self._poller.add_wake_up(self._wake_up[0])
+        self._thread.start()
 
     def _run(self) -> None:
         poller, wake_up = self._poller, self._wake_up

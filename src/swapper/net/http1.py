@@ -32,6 +32,7 @@ _NAME = re.compile(_TCHARS)
 _BAD_TEXT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LEGAL_BYTES = bytes({*range(0x20, 0x100), *b"\t\r\n"} - {0x7F})
 
+_MAX_NAME_CHARS = 256
 _FRAMING_NAMES = frozenset(
     {"connection", "content-length", "host", "transfer-encoding"}
 )
@@ -241,7 +242,8 @@ def _framing_name(name: str) -> str | None:
         ProtocolError: *name* is not a token; blanks before a colon and folded
             lines end here too.
     """
-    if _NAME.fullmatch(name) is None:
+    # the limit keeps the cache small, whatever clients send
+    if len(name) > _MAX_NAME_CHARS or _NAME.fullmatch(name) is None:
         raise ProtocolError(f"malformed header name {name[:100]!r}")
     lower = name.lower()
     return lower if lower in _FRAMING_NAMES else None

@@ -96,7 +96,7 @@ class Connection:
             OSError: the connection broke.
         """
         reader = self.reader
-        if not reader.buffered:
+        if not reader.has_head:
             self._set_timeout(wait_timeout_s)
         # the kernel's timer may be early, and the next look would be a timeout later
         due = time.monotonic() + wait_timeout_s - _TIMER_SLACK_S

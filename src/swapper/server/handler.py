@@ -43,6 +43,7 @@ class RequestHandler(WSGIRequestHandler):
         self.close_connection = not self._table.add(self._connection)
         self._is_first = True
         self._lingers = False
+        self._is_truncated = False
         self._environ = connection_environ(
             scheme="http" if server.ssl_context is None else "https",
             server=(server.host, server.port),
@@ -58,7 +59,8 @@ class RequestHandler(WSGIRequestHandler):
             while not self.close_connection:
                 self.handle_one_request()
                 self._is_first = False
-            if not self._connection.is_taken:
+            # a response that broke off must not end as if it were whole
+            if not (self._connection.is_taken or self._is_truncated):
                 self._connection.say_goodbye(lingers=self._lingers)
         except (ClientGoneError, OSError) as exc:
             logger.debug("connection broke: %s", exc)
@@ -130,7 +132,8 @@ class RequestHandler(WSGIRequestHandler):
             connection.end_request()
             # an idle connection keeps nothing of its last request
             del self.environ, self._response
-        self._lingers = response.is_complete and not body.is_complete
+        self._is_truncated = not response.is_complete
+        self._lingers = not body.is_complete
         return response.is_complete and response.keeps_alive and self._drain(body)
 
     def run_wsgi(self) -> None:

@@ -8,10 +8,12 @@ take: ``stop_accepting``, ``wait_idle``, ``close``.
 import contextlib
 import errno
 import logging
+import math
 import socket
 import ssl
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -43,6 +45,7 @@ _OUT_OF_RESOURCES: Final = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 )
 _RETRY_S: Final = 0.1
+_WARNING_INTERVAL_S: Final = 10.0
 _JOIN_S: Final = 5.0
 
 _Accepted: TypeAlias = tuple[socket.socket, tuple[str, int]]
@@ -103,6 +106,7 @@ class SwapperServer(ThreadedWSGIServer):
             self._accept, self._serve_connection, limits.max_connections
         )
         self._stopped = threading.Event()
+        self._last_warning_s = -math.inf
         self._tune_listener()
 
     @classmethod
@@ -210,10 +214,17 @@ class SwapperServer(ThreadedWSGIServer):
             except TimeoutError:
                 continue
             except OSError as exc:
-                if exc.errno in _OUT_OF_RESOURCES and not self._stopped.is_set():
-                    logger.warning("cannot accept a connection: %s", exc)
-                    self._stopped.wait(_RETRY_S)
+                if exc.errno in _OUT_OF_RESOURCES:
+                    self._pause_accepting(exc)
         return None
+
+    def _pause_accepting(self, reason: OSError) -> None:
+        """Wait a moment: accept would fail again at once, and burn a core."""
+        now = time.monotonic()
+        if now - self._last_warning_s > _WARNING_INTERVAL_S:
+            self._last_warning_s = now
+            logger.warning("cannot accept connections: %s", reason)
+        self._stopped.wait(_RETRY_S)
 
     def _serve_connection(self, accepted: _Accepted) -> None:
         request, client_address = accepted

@@ -257,6 +257,7 @@ class ResponseWriter:
         self._left = length or 0
         self.keeps_alive = (
             self.framing is not Framing.CLOSE
+            and not self._status.startswith("1")  # whatever comes next, not HTTP
             and not wants_close
             and self._request.keep_alive
             and self._body.is_short

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _POLL_INTERVAL_S = 0.1
 
 
+def _nothing() -> None:
+    """Be the end of a watch that there is not."""
+
+
 class Client(Protocol):
     """The other end of a request."""
 
@@ -40,10 +44,17 @@ class _ForeignClient:
 
     token: CancelToken
     sock: socket.socket | None = None
+    end_watch: Callable[[], object] = _nothing
 
     def takeover(self) -> tuple[socket.socket, bytes] | None:
-        """Hand over the socket; bytes the server read ahead are not to be had."""
-        return None if self.sock is None else (self.sock, b"")
+        """Hand over the socket; bytes the server read ahead are not to be had.
+
+        The watch ends: for a tunnel a half-close is no hang-up.
+        """
+        if self.sock is None:
+            return None
+        self.end_watch()
+        return self.sock, b""
 
 
 class ClientWatch:
@@ -62,7 +73,7 @@ class ClientWatch:
         sock = environ.get("gunicorn.socket")
         if sock is not None:
             watch = self._watcher.watch(sock, token.cancel)
-            return _ForeignClient(token, sock), watch.close
+            return _ForeignClient(token, sock, watch.close), watch.close
         has_left = environ.get("waitress.client_disconnected")
         if has_left is not None:
             return _ForeignClient(token), self._poller.watch(has_left, token)
@@ -132,7 +143,3 @@ class _Poller:
                     for token in [t for t, left in watched.items() if left()]:
                         del watched[token]
                         token.cancel()
-
-
-def _nothing() -> None:
-    pass

@@ -1,4 +1,3 @@
-import os
 import random
 import socket
 import threading
@@ -117,7 +116,7 @@ def test_a_closed_socket_cannot_be_watched(watcher: HangupWatcher, pair: Pair) -
     ours, _ = pair
     ours.close()
 
-    with pytest.raises(OSError, match=r"descriptor|argument"):
+    with pytest.raises(OSError, match="closed socket"):
         watcher.watch(ours, int)
 
 
@@ -129,9 +128,9 @@ def test_watches_may_outlive_their_socket(watcher: HangupWatcher, pair: Pair) ->
     fd = ours.fileno()
     ours.close()
     a, b = socket.socketpair()
-    os.dup2(a.fileno(), fd)
-    with socket.socket(fileno=fd) as reused, a, b:
-        watcher.watch(reused, fresh.set)
+    with a, b:
+        assert a.fileno() == fd  # the lowest free number
+        watcher.watch(a, fresh.set)
         assert watch.close()
         b.shutdown(socket.SHUT_WR)
 
@@ -222,7 +221,7 @@ def test_reused_descriptors_never_fire_for_the_living(watcher: HangupWatcher) ->
     deadline = time.monotonic() + 1.0
 
     def churn(seed: int) -> None:
-        rng = random.Random(seed)
+        rng = random.Random(seed)  # noqa: S311 - a schedule, not a secret
         while time.monotonic() < deadline:
             ours, theirs = socket.socketpair()
             fired = threading.Event()

@@ -119,6 +119,14 @@ class Subject:
         assert pid is not None
         return pid
 
+    def tell_to_exit(self) -> None:
+        """Have a ready fake model end by itself."""
+        port = int(self.config.proxy.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), LIMIT_S) as sock:
+            sock.sendall(b"GET /exit HTTP/1.1\r\n\r\n")
+            while sock.recv(4096):
+                pass
+
     def state(self) -> ProcessState:
         return self.supervisor.snapshot.state
 

@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--exit", type=int)
     parser.add_argument("--kill-self", action="store_true")
     parser.add_argument("--exit-after-ready", type=int)
+    parser.add_argument("--exit-on-request", type=int, help="of /exit")
     parser.add_argument("--flood", action="store_true")
     options = parser.parse_args()
     set_signals(options)
@@ -126,9 +127,12 @@ def serve(options: argparse.Namespace, began: float) -> None:
         say(f"{request.partition(CRLF)[0].decode()} {status}")
         client.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
         client.close()
-        if is_ready and options.exit_after_ready is not None:
+        code = options.exit_after_ready if is_ready else None
+        if request.startswith(b"GET /exit "):
+            code = options.exit_on_request
+        if code is not None:
             say("giving up")
-            os._exit(options.exit_after_ready)
+            os._exit(code)
 
 
 if __name__ == "__main__":

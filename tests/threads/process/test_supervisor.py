@@ -86,9 +86,9 @@ def test_a_process_killed_while_starting_tells_the_signal(bench: Bench) -> None:
 
 
 def test_a_ready_process_that_ends_is_told_and_can_start_again(bench: Bench) -> None:
-    model = bench.model("--exit-after-ready", 7)
-    model.ensure_ready(1)
-    model.started(1)
+    model = bench.model("--exit-on-request", 7)
+    model.run_until_ready(1)
+    model.tell_to_exit()
 
     exited = model.told.wait_for(Exited, 1)
     model.stopped(1)
@@ -96,7 +96,8 @@ def test_a_ready_process_that_ends_is_told_and_can_start_again(bench: Bench) -> 
     assert exited.error.returncode == 7
     assert exited.error.log_tail[-1] == "giving up"
     assert model.told.of(1) == [Started, Exited, Stopped]
-    model.ensure_ready(2)
+    model.run_until_ready(2)
+    model.tell_to_exit()
     model.stopped(2)
     assert model.told.of(2) == [Started, Exited, Stopped]
 
@@ -233,9 +234,10 @@ def test_shutdown_while_starting_aborts_the_start(bench: Bench) -> None:
 def test_a_grandchild_that_holds_the_output_does_not_delay_the_news(
     bench: Bench, tmp_path: Path
 ) -> None:
-    model = bench.model("--child", tmp_path / "pid", "--exit-after-ready", 1)
+    model = bench.model("--child", tmp_path / "pid", "--exit-on-request", 1)
 
-    model.ensure_ready(1)
+    model.run_until_ready(1)
+    model.tell_to_exit()
     model.told.wait_for(Exited, 1)
     model.stopped(1)
 

@@ -1,6 +1,7 @@
 """Binding, stopping, and many connections at once."""
 
 import contextlib
+import errno
 import http.client
 import socket
 import threading
@@ -303,3 +304,22 @@ def test_connections_beyond_the_limit_wait_until_one_ends(serve: Serve) -> None:
 
         assert app.entered.acquire(timeout=DEADLINE_S)
         assert read_answer(socks[2]).status == 200
+
+
+def test_running_out_of_descriptors_is_waited_out(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = [OSError(errno.EMFILE, "Too many open files")] * 2
+    real = SwapperServer.get_request
+
+    def get_request(server: SwapperServer) -> object:
+        if failures:
+            raise failures.pop()
+        return real(server)
+
+    monkeypatch.setattr(SwapperServer, "get_request", get_request)
+    with connect(serve(hello).port) as sock:
+        sock.sendall(GET)
+
+        assert read_answer(sock).status == 200
+    assert caplog.text.count("Too many open files") == 1

@@ -13,7 +13,7 @@ import pytest
 from swapper.server import ServerLimits, SwapperServer
 from tests.fakes.http_client import read_answer, read_chunk, read_head
 from tests.fakes.raw_client import connect, read_all, receive
-from tests.fakes.wsgi_apps import Gated, answering, hello
+from tests.fakes.wsgi_apps import Gated, Pieces, answering, hello
 from tests.threads.server.conftest import DEADLINE_S, Serve
 
 if TYPE_CHECKING:
@@ -81,6 +81,16 @@ def test_a_whole_answer_ends_in_close_notify(serve: Serve) -> None:
         assert read_all(sock).endswith(b"GET / ")
 
 
+def test_a_stream_that_breaks_does_not_end_in_close_notify(serve: Serve) -> None:
+    body = Pieces([b"begun", RuntimeError()])
+    server = serve(answering(body), tls_cert_file=CERTIFICATE)
+    with connect_tls(server.port) as sock:
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+
+        with pytest.raises((ssl.SSLEOFError, ConnectionResetError)):
+            read_all(sock)
+
+
 def test_errors_are_answered(serve: Serve) -> None:
     server = serve(hello, tls_cert_file=CERTIFICATE)
     with connect_tls(server.port) as sock:
@@ -100,11 +110,12 @@ def test_heads_have_their_time_limits(serve: Serve, raw: bytes) -> None:
         assert read_answer(sock).status == 408
 
 
-def test_idle_connections_are_closed(serve: Serve) -> None:
+@pytest.mark.parametrize("behind", [b"", b"\r\n"])
+def test_idle_connections_are_closed(serve: Serve, behind: bytes) -> None:
     limits = ServerLimits(idle_timeout_s=0.1)
     server = serve(hello, tls_cert_file=CERTIFICATE, limits=limits)
     with connect_tls(server.port) as sock:
-        sock.sendall(GET)
+        sock.sendall(GET + behind)
         read_answer(sock)
 
         assert read_all(sock) == b""
