@@ -77,7 +77,7 @@ def bare_cycle(name: str, load_s: float, how: str) -> float:
     """Return the seconds that a start and a stop take without anybody's help."""
     command = [*model_command(name, load_s, how), "--port", "0"]
     began_s = time.monotonic()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
         if process.stdout is None:
             raise RuntimeError("no pipe")
         line = process.stdout.readline()  # comes when the port is open

@@ -4,9 +4,10 @@ import logging
 import os
 import queue
 import signal
+import socket
 import time
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 
 from swapper.config import Config
 from swapper.runtime import SHUTDOWN_BUDGET_S, App
@@ -47,23 +48,57 @@ def serve(config: Config, listen: Listen, stdout: BinaryIO) -> int:
         tls_cert_file=listen.tls_cert_file,
         tls_key_file=listen.tls_key_file,
     )
-    # handlers only put on a queue: anything that takes a lock could deadlock there
-    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda received, _: signals.put(received))
-    app = App(config, stdout=stdout)
-    acceptor = OwnerThread(
-        "accept",
-        lambda: server.serve_forever(app),
-        on_failure=lambda _: signals.put(signal.SIGTERM),
-    )
-    acceptor.start()
-    _announce(server)
-    while signals.get() == signal.SIGHUP:
-        logger.warning("this version does not reload its configuration; restart it")
-    _stop(server, app)
+    with _Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        app = App(config, stdout=stdout)
+        acceptor = OwnerThread(
+            "accept",
+            lambda: server.serve_forever(app),
+            on_failure=lambda _: signals.pretend(signal.SIGTERM),
+        )
+        acceptor.start()
+        _announce(server)
+        while signals.wait() == signal.SIGHUP:
+            logger.warning("this version does not reload its configuration; restart it")
+        _stop(server, app)
     acceptor.join()
     return 0 if acceptor.failure is None else 1
+
+
+class _Signals:
+    """Signals as numbers to wait for; main thread, but for ``pretend``.
+
+    The interpreter's own handler writes them to a socket. A Python-level handler
+    would not do: one that has to interrupt a thread waiting for a lock can come just
+    before the wait begins, and would then not run until the next signal.
+    """
+
+    def __init__(self, *numbers: signal.Signals) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._before = {n: signal.signal(n, lambda *_: None) for n in numbers}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Restore what was there before."""
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._reader.close()
+        self._writer.close()
+
+    def wait(self) -> int:
+        """Return the next signal's number."""
+        number = 0
+        while number not in self._before:
+            number = self._reader.recv(1)[0]
+        return number
+
+    def pretend(self, number: int) -> None:
+        """Act as if a signal had come. Any thread."""
+        self._writer.send(bytes([number]))
 
 
 def _stop(server: SwapperServer, app: App) -> None:

@@ -132,7 +132,10 @@ class FakeModel:
             ChildProcessError: it ended before it listened.
         """
         self.process = subprocess.Popen(
-            self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            self._command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
         )
         assert self.process.stdout is not None
         for line in self.process.stdout:

@@ -3,7 +3,9 @@
 import http.client
 import os
 import re
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -35,13 +37,31 @@ _SERVERS = {
 }
 
 
-def config_text(models: Mapping[str, str], extra: str = "") -> str:
-    """Return a configuration: model id -> options of the fake model."""
-    lines = ["healthCheckTimeout: 15", "models:"]
+def config_text(
+    models: Mapping[str, str], extra: str = "", *, start_port: int = 0
+) -> str:
+    """Return a configuration: model id -> options of the fake model.
+
+    Ports are free ones, so that test runs side by side do not meet.
+    """
+    port = start_port or free_ports(len(models) + extra.count("cmd:"))
+    lines = ["healthCheckTimeout: 15", f"startPort: {port}", "models:"]
     for id_, options in models.items():
         command = fake_model_command("--name", id_, *options.split())
         lines += [f"  {id_}:", "    cmd: |", f"      {command}"]
     return "\n".join([*lines, extra, ""])
+
+
+def free_ports(count: int) -> int:
+    """Return the first of *count* ports in a row that nobody listens on."""
+    while True:
+        first = secrets.randbelow(10_000) + 20_000  # below the ephemeral ports
+        try:
+            for port in range(first, first + count):
+                socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return first
 
 
 def processes_with(token: str) -> list[int]:

@@ -8,8 +8,7 @@ import pytest
 
 from swapper.demo.engine import find_engine
 from swapper.demo.plan import config_text, engine_models
-from tests.fakes.model_server import free_port
-from tests.fakes.program import SwapperProgram, processes_with
+from tests.fakes.program import SwapperProgram, free_ports, processes_with
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
 
@@ -28,7 +27,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram
     link = folder / "model.gguf"
     link.symlink_to(engine.model)
     models = engine_models(type(engine)(engine.python, link))
-    with SwapperProgram(folder, config_text(models, free_port())) as made:
+    with SwapperProgram(folder, config_text(models, free_ports(2))) as made:
         yield made
 
 

@@ -45,7 +45,7 @@ def test_a_port_in_use_names_who_has_it(tmp_path: Path) -> None:
         taken = first.upstream_url("a").rpartition(":")[2]
         other = tmp_path / "other"
         other.mkdir()
-        config = config_text({"b": ""}, f"startPort: {taken}")
+        config = config_text({"b": ""}, start_port=int(taken))
         with SwapperProgram(other, config) as second:
             error = second.chat("b").json()["error"]
 

@@ -100,11 +100,13 @@ def test_nothing_is_left_after_sigterm(tmp_path: Path) -> None:
     config = config_text({"a": f"--fork 2 --daemon --pid-file {pids}"})
     with SwapperProgram(tmp_path, config) as program:
         program.chat("a")
-        assert len(pids.read_text().split()) == 4
+        assert len(pids.read_text(encoding="utf-8").split()) == 4
 
         assert program.stop() == 0
         assert processes_with(program.token) == []
-        assert [p for p in map(int, pids.read_text().split()) if is_alive(p)] == []
+        assert [
+            p for p in map(int, pids.read_text(encoding="utf-8").split()) if is_alive(p)
+        ] == []
 
 
 def test_no_model_process_survives_a_kill_of_swapper(tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_no_model_process_survives_a_kill_of_swapper(tmp_path: Path) -> None:
         program.process.wait()
 
         deadline, tick = time.monotonic() + 3, threading.Event()
-        left = list(map(int, pids.read_text().split()))
+        left = list(map(int, pids.read_text(encoding="utf-8").split()))
         while left and time.monotonic() < deadline:
             tick.wait(0.02)
             left = [pid for pid in left if is_alive(pid)]

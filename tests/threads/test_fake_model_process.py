@@ -47,7 +47,7 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["/bin/sh", "-c", command],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=DEADLINE_S,
         check=False,
     )
@@ -117,7 +117,7 @@ def test_its_family_is_told_in_the_pid_file(tmp_path: Path) -> None:
     pid_file = tmp_path / "pids"
     options = ("--fork", "2", "--daemon", "--pid-file", str(pid_file))
     with FakeModel(*options) as model:
-        pids = tuple(map(int, pid_file.read_text().split()))
+        pids = tuple(map(int, pid_file.read_text(encoding="utf-8").split()))
         assert pids == model.pids
         assert model.state()["children"] == list(pids[1:])
         own, _, _, daemon = pids
@@ -140,7 +140,7 @@ def test_sleeping_children_end_on_sigterm_unless_it_is_ignored() -> None:
         child.wait(DEADLINE_S)
     with FakeModel("--fork", "1", "--ignore-term") as model:
         os.kill(model.pids[1], signal.SIGTERM)
-        ignored = Path(f"/proc/{model.pids[1]}/status").read_text()
+        ignored = Path(f"/proc/{model.pids[1]}/status").read_text(encoding="utf-8")
         assert not is_dead(model.pids[1])
     masks = dict(line.split(":\t") for line in ignored.splitlines() if ":\t" in line)
     assert int(masks["SigIgn"], 16) >> (signal.SIGTERM - 1) & 1

@@ -99,7 +99,9 @@ def test_check_config_tells_models_and_warnings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "c.yaml"
-    config.write_text("models: {a: {cmd: 'x ${PORT}', aliases: [b], ttll: 1}}")
+    config.write_text(
+        "models: {a: {cmd: 'x ${PORT}', aliases: [b], ttll: 1}}", encoding="utf-8"
+    )
 
     assert main(["--config", str(config), "--check-config"]) == 0
     told = capsys.readouterr().out
@@ -111,7 +113,9 @@ def test_check_config_names_file_line_and_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "c.yaml"
-    config.write_text("models:\n  a:\n    cmd: x ${PORT}\n    ttl: soon\n")
+    config.write_text(
+        "models:\n  a:\n    cmd: x ${PORT}\n    ttl: soon\n", encoding="utf-8"
+    )
 
     assert main(["--config", str(config), "--check-config"]) == 1
     told = capsys.readouterr().err

@@ -6,6 +6,7 @@ JSON bodies are held in memory. A multipart body is read up to the end of its fi
 ``model`` field and relayed from there on as it arrives.
 """
 
+import io
 import tempfile
 from dataclasses import dataclass
 from typing import IO, Final, Protocol
@@ -55,8 +56,8 @@ class ModelRequest:
         """
         if self._json is not None:
             document, member = self._json
-            self.body = document.replacing(member, name)
-            self.length = len(self.body)
+            raw = document.replacing(member, name)
+            self.body, self.length = _as_it_came(raw, self.length)
         elif self._form is not None:
             self.body, self.length = self._form.renamed(name)
 
@@ -103,8 +104,13 @@ def _from_json(request: Request) -> ModelRequest:
     if member is None:
         return ModelRequest("")
     name = _name_of(member.value, document.source(member))
-    length = None if request.content_length is None else len(raw)
-    return ModelRequest(name, raw, length, _json=(document, member))
+    body, length = _as_it_came(raw, request.content_length)
+    return ModelRequest(name, body, length, _json=(document, member))
+
+
+def _as_it_came(raw: bytes, length: int | None) -> tuple[bytes | Readable, int | None]:
+    """Return a body that was read whole, and its length; what came chunked goes so."""
+    return (io.BytesIO(raw), None) if length is None else (raw, len(raw))
 
 
 def _name_of(value: JsonValue, source: str) -> str:
@@ -122,8 +128,8 @@ def _from_form(request: Request) -> ModelRequest:
     name = next((value for key, value in pairs if key == "model"), None)
     if name is None:
         name = request.query_value("model") or ""
-    length = None if request.content_length is None else len(raw)
-    return ModelRequest(name, raw, length)
+    body, length = _as_it_came(raw, request.content_length)
+    return ModelRequest(name, body, length)
 
 
 def _from_multipart(request: Request, kind: str) -> ModelRequest:

@@ -27,7 +27,7 @@ def served(command: tuple[str, ...]) -> Iterator[str]:
         [*command, "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
+        encoding="utf-8",
     ) as process:
         try:
             assert process.stdout is not None

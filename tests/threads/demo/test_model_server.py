@@ -22,7 +22,7 @@ def stand_in(*options: str) -> Iterator[str]:
     module = [sys.executable, "-P", "-m", "swapper.demo.model_server"]
     command = [*module, "--port", "0", "--name", "chat", *options]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
     ) as process:
         try:
             assert process.stdout is not None

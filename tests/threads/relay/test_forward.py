@@ -318,7 +318,7 @@ def test_memory_stays_constant_for_a_hundred_megabytes_down_and_fifty_up() -> No
         result = subprocess.run(
             [sys.executable, "-c", MEMORY_SCRIPT, server.url],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
             timeout=50,
         )

@@ -33,10 +33,10 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def installed(packages: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (packages / f"{engine.ENGINE_PACKAGE}.py").write_text("")
+    (packages / f"{engine.ENGINE_PACKAGE}.py").write_text("", encoding="utf-8")
     model = packages / engine.MODEL_PACKAGE
     model.mkdir()
-    (model / "__init__.py").write_text(MODEL_PACKAGE_SOURCE)
+    (model / "__init__.py").write_text(MODEL_PACKAGE_SOURCE, encoding="utf-8")
     (model / "part0").write_bytes(b"GG")
     (model / "part1").write_bytes(b"UF!")
     # undoes the import that the code under test makes
@@ -52,7 +52,7 @@ def test_there_is_no_engine_without_the_extra(tmp_path: Path) -> None:
 
 
 def test_half_an_extra_is_none(packages: Path) -> None:
-    (packages / f"{engine.ENGINE_PACKAGE}.py").write_text("")
+    (packages / f"{engine.ENGINE_PACKAGE}.py").write_text("", encoding="utf-8")
     assert engine.find_engine() is None
 
 
@@ -83,9 +83,13 @@ def test_a_cached_file_of_another_size_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_damaged_model_never_gets_its_name(installed: Path, tmp_path: Path) -> None:
-    source = (installed / engine.MODEL_PACKAGE / "__init__.py").read_text()
+    source = (installed / engine.MODEL_PACKAGE / "__init__.py").read_text(
+        encoding="utf-8"
+    )
     damaged = source + "    raise ValueError('the sum is wrong')\n"
-    (installed / engine.MODEL_PACKAGE / "__init__.py").write_text(damaged)
+    (installed / engine.MODEL_PACKAGE / "__init__.py").write_text(
+        damaged, encoding="utf-8"
+    )
     with pytest.raises(ValueError, match="sum is wrong"):
         engine.find_engine()
     assert not (tmp_path / "cache" / "swapper" / "tiny.gguf").exists()
