@@ -64,7 +64,11 @@ class WebApp:
         request.on_close(end_watch)
         response = self._respond(request)
         body = _Body(request, response, started_s)
-        start_response(response.status_line, response.headers)
+        try:
+            start_response(response.status_line, response.headers)
+        except BaseException:
+            body.close()  # the server will not, for it never got the body
+            raise
         return body.finished() if isinstance(response.body, list) else body
 
     def end_streams(self) -> None:
@@ -155,6 +159,11 @@ class _Body:
         except StopIteration:
             self.close()
             raise
+        except ClientGoneError:
+            self.close()
+            if "swapper.client" in self._request.environ:
+                raise  # our server drops it; others would log a traceback
+            raise StopIteration from None
         self._bytes += len(piece)
         return piece
 

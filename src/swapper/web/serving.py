@@ -1,7 +1,9 @@
 """A request that has found its model: wait for the lease, relay, end the lease."""
 
 import logging
+import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from swapper.core.errors import RequestError, SpawnError, UpstreamError
 from swapper.core.ids import ModelId
@@ -93,6 +95,8 @@ class ModelService:
             )
         client_sock, early = taken
         tunnel.run(client_sock, early, request.client.token)
+        with suppress(OSError):  # a server that is not ours would write a head now
+            client_sock.shutdown(socket.SHUT_RDWR)
         return Response(101)
 
 
