@@ -88,7 +88,7 @@ def cached_model(
     if _has_size(path, size_bytes):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
+    with path.with_suffix(".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _has_size(path, size_bytes):
             if notice:
