@@ -93,7 +93,7 @@ def test_a_model_that_was_killed_is_started_again(tmp_path: Path) -> None:
         before = program.chat("a")
         pid = fake_state(program.upstream_url("a"))["pid"]
         call(f"{program.url}/upstream/a/x?crash=3")
-        program.wait_for_log("model ended by itself model=a")
+        program.wait_for_log("process ended model=a")
 
         assert before.status == program.chat("a").status == 200
         assert fake_state(program.upstream_url("a"))["pid"] != pid

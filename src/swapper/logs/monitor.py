@@ -67,6 +67,10 @@ class Subscription:
         """End the subscription and wake its reader; what was queued is dropped."""
         self._monitor.unsubscribe(self)
 
+    def finish(self) -> None:
+        """End the subscription after what is queued. Any thread."""
+        self._monitor.unsubscribe(self, discard=False)
+
     def _has_news(self) -> bool:
         return bool(self._pieces or self._dropped_bytes or self._closed)
 
@@ -168,13 +172,13 @@ class Monitor:
                 self._subscriptions = (*self._subscriptions, subscription)
         return subscription
 
-    def unsubscribe(self, subscription: Subscription) -> None:
-        """End *subscription*; the same as its ``close``."""
+    def unsubscribe(self, subscription: Subscription, *, discard: bool = True) -> None:
+        """End *subscription*; the same as its ``close`` or ``finish``."""
         with self._lock:
             self._subscriptions = tuple(
                 other for other in self._subscriptions if other is not subscription
             )
-            subscription._end(discard=True)  # noqa: SLF001 - one mechanism
+            subscription._end(discard=discard)  # noqa: SLF001 - one mechanism
 
     def close(self) -> None:
         """End all readers, also later ones, after what they have queued.

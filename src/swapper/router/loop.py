@@ -154,8 +154,7 @@ class RouterLoop:
                 effects = self._begin_shutdown(message, now)
             case Started(model, run, error):
                 effects = self._scheduler.started(model, run, error, now)
-            case Exited(model, run, error):
-                logger.warning("model ended by itself model=%s: %s", model, error)
+            case Exited(model, run):
                 effects = self._scheduler.exited(model, run, now)
             case Stopped(model, run):
                 effects = self._scheduler.stopped(model, run, now)

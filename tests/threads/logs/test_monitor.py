@@ -87,6 +87,17 @@ def test_a_closed_subscription_takes_no_more() -> None:
     assert subscription.read(0.0) == b""
 
 
+def test_a_finished_subscription_delivers_what_was_queued_then_ends() -> None:
+    monitor = Monitor()
+    subscription = monitor.subscribe()
+    monitor.write(b"last words")
+    subscription.finish()
+    monitor.write(b"too late")
+
+    assert subscription.read(0) == b"last words"
+    assert subscription.read(0) == b""
+
+
 def test_a_closed_monitor_delivers_what_was_queued_then_ends() -> None:
     monitor = Monitor()
     subscription = monitor.subscribe()

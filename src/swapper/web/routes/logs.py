@@ -29,8 +29,8 @@ class LogRoutes:
         subscription = monitor.subscribe(history=with_history)
         request.on_close(subscription.close)
         # neither a reader that hangs up nor a shutdown waits for the next line
-        for token in (request.client.token, self._ending):
-            request.on_close(token.bind(subscription.close).release)
+        request.on_close(request.client.token.bind(subscription.close).release)
+        request.on_close(self._ending.bind(subscription.finish).release)
         headers = [
             ("Content-Type", "text/plain"),
             ("X-Content-Type-Options", "nosniff"),
