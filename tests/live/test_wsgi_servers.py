@@ -72,6 +72,26 @@ def test_a_stream_arrives_as_it_is_made(program: SwapperProgram) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize("framing", ["chunked", "length", "close"])
+def test_nothing_is_held_back_in_any_framing(
+    with_socket: SwapperProgram, framing: str
+) -> None:
+    """Head and first piece are there before the model makes the next ones."""
+    host = with_socket.url.partition("//")[2]
+    connection = http.client.HTTPConnection(host, timeout=20)
+    for hold_at in (0, 1):
+        target = f"/upstream/a/x?size=20&slice=10&framing={framing}"
+        connection.request("GET", f"{target}&hold=k&hold_at={hold_at}")
+        answer = connection.getresponse()
+        seen = b""
+        while len(seen) < hold_at * 10:
+            seen += answer.read1(100)
+        fake_release(with_socket.upstream_url("a"), "k")
+
+        assert len(seen + answer.read()) == 20
+    connection.close()
+
+
 def test_large_bodies_pass_both_ways(program: SwapperProgram) -> None:
     upload = program.call("/upstream/a/x", b"u" * (8 << 20))
     download = program.call("/upstream/a/x?size=20000000")

@@ -99,6 +99,24 @@ class AnswerBody:
 
     read = read1
 
+    def read_ready(self) -> bytes:
+        """Return what has been received already, without waiting; may be empty.
+
+        Only of a body of known length: whether a chunk is complete is not looked at.
+
+        Raises:
+            UpstreamError: as ``read1``.
+        """
+        reader = self._connection.reader
+        if self._head.framing is not Framing.LENGTH or self._upload is not None:
+            return b""
+        return self.read1() if reader.buffered and not self.is_complete else b""
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the whole body has been read."""
+        return self._body.complete
+
     def close(self) -> None:
         """Give up the rest of the body. Any thread, any number of times."""
         with self._lock:

@@ -105,6 +105,15 @@ class UpstreamResponse:
         """
         return self._body.read1(limit_bytes)
 
+    def read_ready(self) -> bytes:
+        """Return what came along with the head, without waiting; may be empty."""
+        return self._body.read_ready()
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the whole body has been read."""
+        return self._body.is_complete
+
     def close(self) -> None:
         """Give up what is unread. Any thread, any number of times."""
         self._body.close()

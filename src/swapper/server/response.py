@@ -1,8 +1,7 @@
 """A WSGI response on the wire: framing, order, and how many sends it takes.
 
 1. A body that is complete (list or tuple) goes out with its head in one send.
-2. A body of announced length takes its head along with its first piece.
-3. Any other body may be long in coming, so its head goes out before the first piece
+2. Any other body may be long in coming, so its head goes out before the first piece
    is asked for; each piece is one send.
 """
 
@@ -141,7 +140,7 @@ class ResponseWriter:
         if isinstance(body, list | tuple):
             self._send_whole(b"".join(body))
             return
-        if self._status and not self.is_head_sent and not self._holds_head():
+        if self._status and not self.is_head_sent:
             self._send(self._make_head(None))
         if not (self.is_head_sent and self._is_bodiless()):
             for piece in body:
@@ -221,12 +220,6 @@ class ResponseWriter:
         return data
 
     # --- the head -------------------------------------------------------------
-
-    def _holds_head(self) -> bool:
-        """Return whether the head waits for the first piece (rule 2)."""
-        return not self._is_bodiless() and any(
-            name.lower() == "content-length" for name, _ in self._headers
-        )
 
     def _is_bodiless(self) -> bool:
         status = self._status[:3]

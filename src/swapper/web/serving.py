@@ -2,7 +2,7 @@
 
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from swapper.core.errors import RequestError, SpawnError, UpstreamError
@@ -79,7 +79,7 @@ class ModelService:
         return Response(
             answer.status,
             list(answer.headers),
-            RelayedBody(answer, lease.done),
+            _body_of(answer, lease.done),
             answer.reason,
         )
 
@@ -107,6 +107,16 @@ class UpgradeUnsupportedError(RequestError):
     code = "upgrade_unsupported"
 
 
+def _body_of(answer: UpstreamResponse, on_end: Callable[[], None]) -> Iterable[bytes]:
+    """Return the body: a list if all of it came with the head, for a single send."""
+    ready = answer.read_ready()
+    if answer.is_complete:
+        answer.close()
+        on_end()
+        return [ready]
+    return RelayedBody(answer, on_end, ready)
+
+
 class RelayedBody:
     """An upstream's body on its way to the client.
 
@@ -115,9 +125,14 @@ class RelayedBody:
     a generator that was never started skips its ``finally``.
     """
 
-    def __init__(self, answer: UpstreamResponse, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, answer: UpstreamResponse, on_end: Callable[[], None], ready: bytes
+    ) -> None:
         self._answer = answer
         self._on_end = on_end
+        # Read already, so handed on first; even if it is empty, because an empty piece
+        # has gunicorn send the head, as our server does without being asked.
+        self._ready: bytes | None = ready
 
     def __iter__(self) -> "RelayedBody":
         """Return itself."""
@@ -130,6 +145,9 @@ class RelayedBody:
             UpstreamError: the upstream broke off; the server then closes the
                 connection so that the client sees it too.
         """
+        if self._ready is not None:
+            ready, self._ready = self._ready, None
+            return ready
         try:
             piece = self._answer.read1(_PIECE_BYTES)
         except UpstreamError as exc:

@@ -182,3 +182,26 @@ def test_a_connection_the_upstream_will_not_keep_is_not_kept(head: bytes) -> Non
         upstream = Upstream(server.url, "model x")
         assert b"".join(get(upstream)) == b"good"
         assert idle_connections(upstream) == 0
+
+
+def test_what_came_with_the_head_can_be_had_without_waiting() -> None:
+    gate = threading.Event()
+
+    def serve(peer: Peer) -> None:
+        peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+        gate.wait(10)
+        peer.send(b"more")
+
+    with ScriptedUpstream(serve) as server:
+        upstream = Upstream(server.url, "model x")
+        response = get(upstream)
+        assert response.read_ready() == b"half"
+        assert response.read_ready() == b""
+        assert not response.is_complete
+        gate.set()
+
+        assert response.read1() == b"more"
+        assert response.read_ready() == b""
+        assert response.read1() == b""
+        upstream.close()

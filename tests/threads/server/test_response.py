@@ -117,7 +117,7 @@ def test_write_sends_at_once(serve: Serve) -> None:
     [
         pytest.param([b"a", b"b"], [], 1, id="list"),
         pytest.param([b"a"], [("Content-Length", "1")], 1, id="list of known length"),
-        pytest.param(Pieces([b"ab"]), [("Content-Length", "2")], 1, id="known length"),
+        pytest.param(Pieces([b"ab"]), [("Content-Length", "2")], 2, id="known length"),
         pytest.param(Pieces([b"a", b"b", b"c"]), [], 1 + 3 + 1, id="stream"),
         pytest.param(Pieces([b"", b"a", b""]), [], 1 + 1 + 1, id="empty pieces"),
         pytest.param(Pieces([]), [("Content-Length", "0")], 1, id="empty"),
