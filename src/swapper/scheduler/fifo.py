@@ -120,11 +120,10 @@ class FifoScheduler:
 
     def submit(self, ticket: Ticket, now: float) -> list[Effect]:
         """Take a new ticket; see ``Scheduler.submit``."""
-        model = self._models.get(ticket.model)
-        error = self._reason_to_refuse(model)
-        if model is None or error is not None:  # (1)
-            self._effects.append(Refuse(ticket, error or _unknown()))
-            return self._take_effects()
+        try:
+            model = self._admit(ticket.model)
+        except RequestError as error:  # (1)
+            return [Refuse(ticket, error)]
         self._model_of[ticket.id] = model.id
         model.queue[ticket.id] = ticket
         self._advance(model, now)
@@ -377,16 +376,18 @@ class FifoScheduler:
         self._refuse(model.queue, error)
         model.queue = {}
 
-    def _reason_to_refuse(self, model: _Model | None) -> RequestError | None:
+    def _admit(self, id_: ModelId) -> _Model:
+        """Return the model if it may have one more request, else raise why not."""
         if self._is_shutting_down:
-            return ShuttingDownError(self._planner.name)
+            raise ShuttingDownError(self._planner.name)
+        model = self._models.get(id_)
         if model is None:
-            return _unknown()
-        swap = self._swaps.get(model.id)
+            raise NotFoundError("no local server found for requested model")
+        swap = self._swaps.get(id_)
         waiting = len(model.queue) + (len(swap.waiters) if swap else 0)
         if waiting + len(model.leases) >= model.config.max_requests:
-            return ConcurrencyLimitError()
-        return None
+            raise ConcurrencyLimitError
+        return model
 
     def _idle_expiry(self, model: _Model) -> float | None:
         is_idle = not (model.leases or model.queue or model.id in self._swaps)
@@ -402,7 +403,3 @@ class FifoScheduler:
     def _take_effects(self) -> list[Effect]:
         effects, self._effects = self._effects, []
         return effects
-
-
-def _unknown() -> NotFoundError:
-    return NotFoundError("no local server found for requested model")
