@@ -102,10 +102,12 @@ def test_each_request_has_a_token_of_its_own(serve: Serve) -> None:
         for _ in range(2):
             sock.sendall(GET)
             read_answer(sock)
+        # asked while connected: a client that leaves right after an answer may be
+        # noticed before the request has quite ended
+        assert not any(token.cancelled for token in tokens)
     server.close()
 
     assert len(set(tokens)) == 2
-    assert not any(token.cancelled for token in tokens)
 
 
 def test_requests_behind_a_hang_up_know_it_at_once(serve: Serve) -> None:
