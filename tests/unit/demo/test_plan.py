@@ -73,8 +73,8 @@ def test_the_guide_says_when_no_language_model_answers() -> None:
     models = stand_in_models()
     stand_in = guide("h:1", models, "c", is_stand_in=True)
     real = guide("h:1", models, "c", is_stand_in=False)
-    assert "swapper[demo]" in stand_in
-    assert "swapper[demo]" not in real
+    assert "[demo]" in stand_in
+    assert "[demo]" not in real
 
 
 @pytest.mark.parametrize(
