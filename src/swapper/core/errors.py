@@ -103,18 +103,6 @@ class NotFoundError(RequestError):
     status = 404
 
 
-class BodyTooLargeError(RequestError):
-    """The body is larger than this route takes."""
-
-    status = 413
-
-
-class ModelNotLoadedError(RequestError):
-    """The request may not start the model it needs (http-api.md 14.5, 16.2)."""
-
-    status = 409
-
-
 class ConcurrencyLimitError(RequestError):
     """The model has as many requests as its ``concurrencyLimit`` allows."""
 
