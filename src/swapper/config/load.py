@@ -2,12 +2,12 @@
 
 The stages, in this order:
 
-1. sources: find and read the files
-2. env: replace ``${env.NAME}`` in each text
-3. yaml_reader: each text to a tree of nodes with their lines
-4. merge: one document out of all sources
-5. expand: macros, ports, command comments
-6. settings, models, groups: typed values, defaults and checks
+1. read/sources: find and read the files
+2. read/env: replace ``${env.NAME}`` in each text
+3. read/yaml_reader: each text to a tree of nodes with their lines
+4. read/merge: one document out of all sources
+5. macros/expand: macros, ports, command comments
+6. decode/settings: typed values, defaults and checks, by ``keys.py``
 
 Each stage reports what is wrong and goes on as far as it makes sense, so one
 load tells as much as possible (config.md section 3).
@@ -16,21 +16,25 @@ load tells as much as possible (config.md section 3).
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
+from swapper.config.decode.settings import decode
 from swapper.config.document import MapNode, Where, describe, empty_map
-from swapper.config.env import expand_environment
-from swapper.config.expand import expand_document
-from swapper.config.merge import merge_documents
-from swapper.config.report import Report
-from swapper.config.schema import Config
-from swapper.config.settings import decode
-from swapper.config.sources import (
+from swapper.config.macros.expand import expand_document
+from swapper.config.macros.ports import PortsInUse
+from swapper.config.read.env import expand_environment
+from swapper.config.read.merge import merge_documents
+from swapper.config.read.sources import (
     Source,
     StrPath,
     checked_source,
     read_source,
     source_paths,
 )
+from swapper.config.report import Report
+from swapper.config.schema import Config
+
+_NO_PORTS: Final = PortsInUse()
 
 
 def load_config(
@@ -38,6 +42,7 @@ def load_config(
     config_dir: StrPath | None = None,
     *,
     environ: Mapping[str, str] = os.environ,
+    in_use: PortsInUse = _NO_PORTS,
 ) -> Config:
     """Return the configuration in a file, in a directory's files, or in both.
 
@@ -47,38 +52,46 @@ def load_config(
         config: one file; None or "" if not given.
         config_dir: its ``*.yml`` and ``*.yaml`` files are merged on top.
         environ: what ``${env.NAME}`` refers to.
+        in_use: ports that a reload leaves alone.
 
     Raises:
         ConfigError: with every problem found; nothing is loaded.
     """
     paths = source_paths(config, config_dir)
     absolute = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - keeps links
-    return _build([read_source(path) for path in paths], absolute, environ)
+    return _build([read_source(path) for path in paths], absolute, environ, in_use)
 
 
 def parse_config(
-    text: str, *, source: str = "", environ: Mapping[str, str] = os.environ
+    text: str,
+    *,
+    source: str = "",
+    environ: Mapping[str, str] = os.environ,
+    in_use: PortsInUse = _NO_PORTS,
 ) -> Config:
     """Return the configuration in *text*; for embedding and tests.
 
-    Messages call it *source*; *environ* is what ``${env.NAME}`` refers to.
+    Messages call it *source*; the rest is as for ``load_config``.
 
     Raises:
         ConfigError: as ``load_config``.
     """
-    return _build([checked_source(source, text)], (), environ)
+    return _build([checked_source(source, text)], (), environ, in_use)
 
 
 def _build(
-    sources: Sequence[Source], names: Sequence[str], environ: Mapping[str, str]
+    sources: Sequence[Source],
+    names: Sequence[str],
+    environ: Mapping[str, str],
+    in_use: PortsInUse,
 ) -> Config:
     report = Report()
     documents = [_read(source, environ, report) for source in sources]
     report.raise_errors()
     merged = merge_documents(documents, report)
     report.raise_errors()
-    expanded = expand_document(merged, report)
-    config = decode(expanded, report)
+    expanded, ports = expand_document(merged, in_use, report)
+    config = decode(expanded, ports, report)
     report.raise_errors()
     return replace(
         config,
@@ -91,7 +104,7 @@ def _build(
 def _read(source: Source, environ: Mapping[str, str], report: Report) -> MapNode:
     # The one import inside a function: ruamel.yaml takes 20 ms to import, which
     # a program that only uses the types should not pay.
-    from swapper.config import yaml_reader  # noqa: PLC0415
+    from swapper.config.read import yaml_reader  # noqa: PLC0415
 
     source = expand_environment(source, environ, report, yaml_reader.content_spans)
     report.raise_errors()

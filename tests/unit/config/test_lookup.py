@@ -8,9 +8,9 @@ from swapper.config import (
     Config,
     ModelConfig,
     PathMatch,
-    find_model_in_path,
+    find_local_in_path,
     parse_config,
-    resolve_model,
+    resolve,
 )
 from swapper.core.ids import ModelId
 
@@ -36,7 +36,7 @@ models:
     ],
 )
 def test_name_resolves_exactly(config: Config, name: str, model: str | None) -> None:
-    assert resolve_model(config, name) == model
+    assert resolve(config, name) == model
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def test_name_resolves_exactly(config: Config, name: str, model: str | None) -> 
 def test_longest_beginning_of_a_path_wins(
     config: Config, path: str, match: tuple[str, str, int] | None
 ) -> None:
-    assert find_model_in_path(config, path.split("/")) == match
+    assert find_local_in_path(config, path.split("/")) == match
 
 
 def test_match_tells_its_parts(config: Config) -> None:
-    match = find_model_in_path(config, ["al", "x"])
+    match = find_local_in_path(config, ["al", "x"])
 
     assert match == PathMatch(name="al", model=ModelId("a"), next_segment=1)
 
@@ -72,5 +72,5 @@ def test_names_follow_a_changed_copy(config: Config) -> None:
     model = ModelConfig(id=ModelId("m"), aliases=("n",))
     copy = dataclasses.replace(config, models={model.id: model})
 
-    assert resolve_model(copy, "n") == "m"
-    assert resolve_model(copy, "a") is None
+    assert resolve(copy, "n") == "m"
+    assert resolve(copy, "a") is None

@@ -1,6 +1,6 @@
 """Routes that name their model in the body, a form or the query (http-api.md 3.1)."""
 
-from swapper.config import Config, resolve_model
+from swapper.config import Config
 from swapper.core.errors import NotFoundError
 from swapper.web.model_name import find_model
 from swapper.web.request import Request
@@ -55,7 +55,7 @@ class InferenceRoutes:
     def serve(self, request: Request) -> Response:
         """Relay the request to the model it names."""
         wanted = find_model(request)
-        model = resolve_model(self._config, wanted.name)
+        model = self._config.model_by_name.get(wanted.name)
         if model is None:
             raise NotFoundError("no router for requested model")
         use_name = self._config.models[model].use_model_name

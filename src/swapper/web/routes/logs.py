@@ -1,6 +1,6 @@
 """Log history and live log streams (http-api.md 20.6)."""
 
-from swapper.config import Config, find_model_in_path
+from swapper.config import Config, find_local_in_path
 from swapper.core.errors import BadRequestError
 from swapper.logs import Logs, Monitor, Subscription
 from swapper.sync import CancelToken
@@ -44,7 +44,7 @@ class LogRoutes:
         if request.rest in {"proxy", "upstream"}:
             proxy, upstream = self._logs.proxy, self._logs.upstream
             return proxy if request.rest == "proxy" else upstream
-        found = find_model_in_path(self._config, request.rest_segments)
+        found = find_local_in_path(self._config, request.rest_segments)
         if found is None:
             raise BadRequestError(
                 "invalid logger. Use 'proxy', 'upstream' or a model's ID"

@@ -1,7 +1,7 @@
 """Health, version and unloading (http-api.md section 20)."""
 
 from swapper import __version__
-from swapper.config import Config, find_model_in_path
+from swapper.config import Config, find_local_in_path
 from swapper.core.errors import NotFoundError
 from swapper.router import LocalRouter
 from swapper.web.request import Request
@@ -42,7 +42,7 @@ class OperationRoutes:
     def unload_one(self, request: Request) -> Response:
         """Stop the model that the path names; also if it does not run."""
         segments = request.rest_segments
-        found = find_model_in_path(self._config, segments)
+        found = find_local_in_path(self._config, segments)
         if found is None or any(segments[found.next_segment :]):
             raise NotFoundError("model not found")
         self._router.unload([found.model])

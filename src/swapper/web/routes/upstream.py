@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from swapper.config import Config, find_model_in_path
+from swapper.config import Config, find_local_in_path
 from swapper.core.errors import NotFoundError
 from swapper.web.model_name import unread_body
 from swapper.web.request import Request
@@ -19,7 +19,7 @@ class UpstreamRoutes:
 
     def serve(self, request: Request) -> Response:
         """Relay to the model with the longest name that begins the path."""
-        found = find_model_in_path(self._config, request.rest_segments)
+        found = find_local_in_path(self._config, request.rest_segments)
         if found is None:
             raise NotFoundError("model not found")
         query = f"?{request.query}" if request.query else ""

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from swapper.config import Config, parse_config
 from swapper.config.document import MapNode
+from swapper.config.read.sources import MAX_SOURCE_CHARS, Source
+from swapper.config.read.yaml_reader import MAX_DEPTH, content_spans, read_document
 from swapper.config.report import Report
-from swapper.config.sources import MAX_SOURCE_CHARS, Source
-from swapper.config.yaml_reader import MAX_DEPTH, content_spans, read_document
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
 

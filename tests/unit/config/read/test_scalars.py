@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swapper.config.document import ScalarValue, Timestamp
-from swapper.config.scalars import resolve_plain, resolve_scalar
+from swapper.config.read.scalars import resolve_plain, resolve_scalar
 
 CASES: list[tuple[str, ScalarValue]] = [
     *((word, True) for word in ("true", "True", "TRUE")),

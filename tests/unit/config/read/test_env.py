@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from swapper.config import Config, parse_config
-from swapper.config.sources import MAX_SOURCE_CHARS
+from swapper.config.read.sources import MAX_SOURCE_CHARS
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from swapper.config.document import Where
+from swapper.config.read.sources import Source, checked_source
 from swapper.config.report import Report
-from swapper.config.sources import Source, checked_source
 
 REFERENCE: Final = re.compile(r"\$\{env\.([A-Za-z_][A-Za-z0-9_]*)\}")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from swapper.config import load_config
-from swapper.config.sources import MAX_SOURCE_CHARS, read_source
+from swapper.config.read.sources import MAX_SOURCE_CHARS, read_source
 from swapper.core.errors import ConfigError
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swapper.config.base_url import fault_of_base_url, is_usable_base_url
+from swapper.config.decode.base_url import fault_of_base_url, is_usable_base_url
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from swapper.config import Config, ModelConfig, parse_config
-from swapper.config.models import MAX_DURATION_S
+from swapper.config.decode.limits import MAX_DURATION_S
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
 

@@ -1,7 +1,7 @@
 from types import MappingProxyType
 
+from swapper.config.decode.section import Item, Section
 from swapper.config.document import Entry, ListNode, MapNode, ScalarNode, Where
-from swapper.config.fields import Item, Section
 from swapper.config.keys import KeySet
 from swapper.config.report import Report
 

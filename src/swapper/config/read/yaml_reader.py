@@ -40,9 +40,9 @@ from swapper.config.document import (
     child,
     is_null,
 )
+from swapper.config.read.scalars import resolve_scalar
+from swapper.config.read.sources import Source
 from swapper.config.report import Report, problem_at
-from swapper.config.scalars import resolve_scalar
-from swapper.config.sources import Source
 from swapper.core.errors import ConfigError
 
 MAX_DEPTH: Final = 64

@@ -4,6 +4,7 @@ Top-level settings see the global macros. A model sees ``MODEL_ID``, the global
 macros and its own; ``PORT`` as well, if its ``cmd`` asks for a port.
 """
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -19,9 +20,9 @@ from swapper.config.document import (
     empty_map,
     is_null,
 )
-from swapper.config.fields import Section
 from swapper.config.keys import TOP_LEVEL
-from swapper.config.macros import (
+from swapper.config.macros.ports import Ports, PortsInUse
+from swapper.config.macros.scope import (
     MODEL_ID,
     PID,
     PORT,
@@ -35,24 +36,26 @@ from swapper.config.macros import (
 from swapper.config.report import Report, problem_at
 from swapper.core.errors import ConfigError
 
-DEFAULT_START_PORT: Final = 5800
 DEFAULT_PROXY: Final = f"http://localhost:${{{PORT}}}"
-HIGHEST_PORT: Final = 65535
-
 MAX_VALUE_CHARS: Final = 1024 * 1024
 """Longest value: macros that double each other must not eat the memory."""
 MAX_EXPANDED_CHARS: Final = 64 * 1024 * 1024
 
 _PORT_REFERENCE: Final = f"${{{PORT}}}"
 _COMMANDS: Final = ("cmd", "cmdStop")
+_FILTERS: Final = "filters"
+_BY_ID: Final = "setParamsByID"
 
 
-def expand_document(document: MapNode, report: Report) -> MapNode:
+def expand_document(
+    document: MapNode, in_use: PortsInUse, report: Report
+) -> tuple[MapNode, Mapping[str, int]]:
     """Return *document* with every macro of every known section expanded.
 
     In the result, ``macros`` blocks are gone, comment lines are removed from
     commands, each model is a mapping with a ``proxy``, and models are in byte
-    order of their ids.
+    order of their ids. With it comes the port of each model that has one; those
+    *in_use* are kept.
 
     Raises:
         ConfigError: models or macros are malformed, or the expanded text is
@@ -70,10 +73,10 @@ def expand_document(document: MapNode, report: Report) -> MapNode:
     entries = {
         key: Entry(entry.where, expander.tree(entry.node, key, global_macros))
         for key, entry in document.entries.items()
-        if key in TOP_LEVEL.all and key not in ("models", "macros")
+        if key in TOP_LEVEL and key not in ("models", "macros")
     }
-    unknown = {k: e for k, e in document.entries.items() if k not in TOP_LEVEL.all}
-    ports = _Ports(document.with_entries(entries), report)
+    unknown = {k: e for k, e in document.entries.items() if k not in TOP_LEVEL}
+    ports = Ports(document.with_entries(entries), models, in_use, report)
     expanded: dict[str, Entry] = {}
     for model_id, model in sorted(models.items()):
         macros = global_macros.overridden_by(own_macros[model_id])
@@ -82,7 +85,7 @@ def expand_document(document: MapNode, report: Report) -> MapNode:
     if "models" in document.entries:
         where = document.entries["models"].where
         entries["models"] = Entry(where, MapNode(where, MappingProxyType(expanded)))
-    return document.with_entries({**entries, **unknown})
+    return document.with_entries({**entries, **unknown}), ports.by_model
 
 
 def _models(document: MapNode, report: Report) -> dict[str, MapNode]:
@@ -106,25 +109,8 @@ def _models(document: MapNode, report: Report) -> dict[str, MapNode]:
     return models
 
 
-class _Ports:
-    """Hands out ports in the order of the models."""
-
-    def __init__(self, document: MapNode, report: Report) -> None:
-        section = Section(document, "", report)
-        self._next = section.integer("startPort", DEFAULT_START_PORT, minimum=1)
-        self._report = report
-
-    def take(self, path: str, model: MapNode) -> int:
-        port = self._next
-        self._next += 1
-        if port > HIGHEST_PORT:
-            message = f"port {port} does not exist; lower startPort"
-            self._report.warn(path, model.where, message)
-        return port
-
-
 def _expand_model(
-    model_id: str, model: MapNode, macros: Macros, expander: "_Expander", ports: _Ports
+    model_id: str, model: MapNode, macros: Macros, expander: "_Expander", ports: Ports
 ) -> MapNode:
     path = f"models.{model_id}"
     entries = _prepared(model)
@@ -132,23 +118,38 @@ def _expand_model(
     # Whatever is left in cmd is ${PORT}, or an error that is reported below; then
     # nobody knows whether a port is wanted, and no second error should follow.
     if references(expander.text(entries.get("cmd"), macros)):
-        macros = macros.preceded_by({PORT: ports.take(path, model)})
+        macros = macros.preceded_by({PORT: ports.take(model_id, model.where)})
     elif _PORT_REFERENCE in expander.text(entries["proxy"], macros):
         expander.report_missing_port(path, entries["proxy"])
-    return model.with_entries(
-        {
-            key: Entry(
-                entry.where,
-                expander.tree(
-                    entry.node,
-                    child(path, key),
-                    macros,
-                    kept=(PID,) if key == "cmdStop" else (),
-                ),
-            )
-            for key, entry in entries.items()
-        }
-    )
+    expanded = {
+        key: Entry(
+            entry.where,
+            expander.tree(
+                entry.node,
+                child(path, key),
+                macros,
+                kept=(PID,) if key == "cmdStop" else (),
+            ),
+        )
+        for key, entry in entries.items()
+    }
+    _expand_names(expanded, child(path, _FILTERS), macros, expander)
+    return model.with_entries(expanded)
+
+
+def _expand_names(
+    entries: dict[str, Entry], path: str, macros: Macros, expander: "_Expander"
+) -> None:
+    """Expand the keys of ``filters.setParamsByID``, the only ones with macros."""
+    filters = entries.get(_FILTERS)
+    if filters is None or not isinstance(filters.node, MapNode):
+        return
+    by_id = filters.node.entries.get(_BY_ID)
+    if by_id is None or not isinstance(by_id.node, MapNode):
+        return
+    named = expander.keys(by_id.node, child(path, _BY_ID), macros)
+    below = {**filters.node.entries, _BY_ID: Entry(by_id.where, named)}
+    entries[_FILTERS] = Entry(filters.where, filters.node.with_entries(below))
 
 
 def _prepared(model: MapNode) -> dict[str, Entry]:
@@ -198,6 +199,20 @@ class _Expander:
                     for key, entry in node.entries.items()
                 }
                 return node.with_entries(entries)
+
+    def keys(self, node: MapNode, path: str, macros: Macros) -> MapNode:
+        """Return *node* with its own keys expanded; two may not become equal."""
+        entries: dict[str, Entry] = {}
+        written: dict[str, str] = {}
+        for key, entry in node.entries.items():
+            name = ScalarNode(entry.where, key, key)
+            expanded = self._scalar(name, child(path, key), macros, ()).text
+            if expanded in entries:
+                message = f"{written[expanded]} and {key} both become {expanded}"
+                self._report.error(child(path, key), entry.where, message)
+            written[expanded] = key
+            entries[expanded] = entry
+        return node.with_entries(entries)
 
     def text(self, entry: Entry | None, macros: Macros) -> str:
         """Return a text with *macros* expanded; "" if it is none."""

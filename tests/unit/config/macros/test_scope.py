@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swapper.config import Config, parse_config, split_command
-from swapper.config.macros import Macros, macro_text
+from swapper.config.macros.scope import Macros, macro_text
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
 

@@ -1,0 +1,1 @@
+"""Stage 6: the document becomes typed values; defaults and checks."""

@@ -1,0 +1,141 @@
+"""Decodes which router and scheduler decide, and ``groups`` (config.md 12 to 14)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from swapper.config.decode.section import Item, Section
+from swapper.config.report import Report
+from swapper.config.schema import DEFAULT_GROUP, Config, GroupConfig, ModelConfig
+from swapper.core.ids import ModelId
+
+
+def decode_routing(document: Section, config: Config, report: Report) -> Config:
+    """Return *config*, which has the models already, with router and scheduler."""
+    router = document.section("routing").section("router")
+    settings = router.section("settings")
+    use = _router_of(document, router, settings)
+    # The older, top-level spelling of the two settings stays supported.
+    home = document if document.is_filled("groups") else settings
+    # What the chosen router does not look at is not checked either.
+    groups = (
+        decode_groups(home, config.models, report)
+        if use == "group"
+        else _default_group(config.models, ())
+    )
+    return replace(
+        config,
+        router=use,
+        groups=groups,
+        scheduler=_scheduler_of(document.section("routing").section("scheduler")),
+        priority=_priority(document, config),
+    )
+
+
+def _router_of(document: Section, router: Section, settings: Section) -> str:
+    """Return the name of the router, having checked that only one is meant."""
+    use = router.text("use")
+    old = document.is_set("matrix") or document.is_filled("groups")
+    new = use or settings.is_filled("groups") or settings.is_set("matrix")
+    if old and new:
+        key = "matrix" if document.is_set("matrix") else "groups"
+        message = "conflicts with routing.router; move it to routing.router.settings"
+        document.error(key, message)
+    if use == "matrix" or document.is_set("matrix"):
+        router.error("use", "the matrix router is not supported by this version yet")
+    if document.is_set("matrix"):
+        if document.is_filled("groups"):
+            document.error("matrix", "conflicts with groups; keep one of them")
+        return "matrix"
+    if not use and settings.is_filled("matrix"):
+        settings.warn("matrix", "has no effect unless routing.router.use is matrix")
+    if use == "matrix" and not settings.is_set("matrix"):
+        router.error("use", "matrix needs routing.router.settings.matrix")
+    return use or "group"
+
+
+def _scheduler_of(scheduler: Section) -> str:
+    use = scheduler.text("use")
+    if use not in ("", "fifo"):
+        scheduler.error("use", f'must be fifo, not "{use}"')
+    return "fifo"
+
+
+def _priority(document: Section, config: Config) -> Mapping[ModelId, int]:
+    scheduler = document.section("routing").section("scheduler")
+    fifo = scheduler.section("settings").section("fifo")
+    priority: dict[ModelId, int] = {}
+    for name, (number, item) in fifo.integer_map("priority").items():
+        model = config.model_by_name.get(name)
+        if model is None:
+            fifo.error_item(item, f"{name} is neither a model nor an alias")
+        elif model in priority:
+            fifo.error_item(item, f"{name} is {model}, which has a priority already")
+        else:
+            priority[model] = number
+    return MappingProxyType(priority)
+
+
+def decode_groups(
+    home: Section, models: Mapping[ModelId, ModelConfig], report: Report
+) -> Mapping[str, GroupConfig]:
+    """Return the groups by id, in file order, ``(default)`` last.
+
+    A member given by an alias is its model. Models in no group are in
+    ``(default)``, in the order of *models*.
+    """
+    members = _Members(models, report)
+    groups = tuple(
+        _decode_group(group_id, section, members)
+        for group_id, section in home.sections("groups").items()
+    )
+    if any(group.id == DEFAULT_GROUP for group in groups):
+        message = f"{DEFAULT_GROUP} holds the models of no group; choose another name"
+        home.sections("groups")[DEFAULT_GROUP].error("", message)
+    return _default_group(models, groups)
+
+
+def _default_group(
+    models: Mapping[ModelId, ModelConfig], groups: tuple[GroupConfig, ...]
+) -> Mapping[str, GroupConfig]:
+    """Return *groups* and the one that holds the models of none of them."""
+    taken = {member for group in groups for member in group.members}
+    left = tuple(model_id for model_id in models if model_id not in taken)
+    rest = GroupConfig(id=DEFAULT_GROUP, members=left)
+    return MappingProxyType({group.id: group for group in (*groups, rest)})
+
+
+def _decode_group(group_id: str, section: Section, members: "_Members") -> GroupConfig:
+    claimed = (members.claim(item, group_id) for item in section.texts("members"))
+    return GroupConfig(
+        id=group_id,
+        swap=section.boolean("swap"),
+        exclusive=section.boolean("exclusive"),
+        persistent=section.boolean("persistent"),
+        members=tuple(member for member in claimed if member is not None),
+    )
+
+
+class _Members:
+    """Gives each model to at most one group; one per load."""
+
+    def __init__(self, models: Mapping[ModelId, ModelConfig], report: Report) -> None:
+        self._by_name = {
+            **{alias: m.id for m in models.values() for alias in m.aliases},
+            **{str(model_id): model_id for model_id in models},
+        }
+        self._group_of: dict[ModelId, str] = {}
+        self._report = report
+
+    def claim(self, member: Item, group_id: str) -> ModelId | None:
+        """Return the model that *member* names; None if it is reported instead."""
+        model_id = self._by_name.get(member.text)
+        if model_id is None:
+            message = f"{member.text} is neither a model nor an alias"
+        elif model_id in self._group_of:
+            message = f"{member.text} is already in group {self._group_of[model_id]}"
+        else:
+            self._group_of[model_id] = group_id
+            return model_id
+        self._report.error(member.path, member.where, message)
+        return None

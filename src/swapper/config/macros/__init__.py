@@ -1,0 +1,1 @@
+"""Stage 5: ``${...}`` becomes text, every model gets its port."""
