@@ -227,7 +227,7 @@ class Config:
         models: by id, in byte order of the ids.
         router: ``group``, ``matrix`` or the name of a registered planner.
         groups: by id; always has ``(default)``; every model is in exactly one.
-        scheduler: ``fifo`` or the name of a registered scheduler.
+        scheduler: ``fifo``, the only one.
         priority: of waiting requests, by model; 0 if absent, higher goes first.
         peers: by id, in file order.
         selectors: by id, in file order.

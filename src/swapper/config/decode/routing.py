@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import metadata
 from types import MappingProxyType
+from typing import Final
 
 from swapper.config.decode.section import Item, Section
+from swapper.config.document import shortened
 from swapper.config.report import Report
 from swapper.config.schema import DEFAULT_GROUP, Config, GroupConfig, ModelConfig
 from swapper.core.ids import ModelId
+
+_GROUP: Final = "group"
+_MATRIX: Final = "matrix"
+
+# Where other packages register theirs; planner/registry.py makes them.
+_PLANNER_ENTRY_POINTS: Final = "swapper.planners"
 
 
 def decode_routing(document: Section, config: Config, report: Report) -> Config:
@@ -19,9 +28,9 @@ def decode_routing(document: Section, config: Config, report: Report) -> Config:
     home = document if document.is_filled("groups") else settings
     # What the chosen router does not look at is not checked either.
     groups = (
-        decode_groups(home, config.models, report)
-        if use == "group"
-        else _default_group(config.models, ())
+        _default_group(config.models, ())
+        if use == _MATRIX
+        else decode_groups(home, config.models, report)
     )
     return replace(
         config,
@@ -41,23 +50,32 @@ def _router_of(document: Section, router: Section, settings: Section) -> str:
         key = "matrix" if document.is_set("matrix") else "groups"
         message = "conflicts with routing.router; move it to routing.router.settings"
         document.error(key, message)
-    if use == "matrix" or document.is_set("matrix"):
+    if use == _MATRIX or document.is_set("matrix"):
         router.error("use", "the matrix router is not supported by this version yet")
     if document.is_set("matrix"):
         if document.is_filled("groups"):
             document.error("matrix", "conflicts with groups; keep one of them")
-        return "matrix"
+        return _MATRIX
     if not use and settings.is_filled("matrix"):
         settings.warn("matrix", "has no effect unless routing.router.use is matrix")
-    if use == "matrix" and not settings.is_set("matrix"):
+    if use == _MATRIX and not settings.is_set("matrix"):
         router.error("use", "matrix needs routing.router.settings.matrix")
-    return use or "group"
+    elif not _is_router(use):
+        router.error("use", f'must be {_GROUP} or {_MATRIX}, not "{shortened(use)}"')
+    return use or _GROUP
+
+
+def _is_router(name: str) -> bool:
+    """Tell whether *name* is one of ours, "" or one that a package registers."""
+    return name in ("", _GROUP, _MATRIX) or bool(
+        metadata.entry_points(group=_PLANNER_ENTRY_POINTS, name=name)
+    )
 
 
 def _scheduler_of(scheduler: Section) -> str:
     use = scheduler.text("use")
     if use not in ("", "fifo"):
-        scheduler.error("use", f'must be fifo, not "{use}"')
+        scheduler.error("use", f'must be fifo, not "{shortened(use)}"')
     return "fifo"
 
 

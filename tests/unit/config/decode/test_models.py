@@ -4,7 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from swapper.config import Config, ModelConfig, parse_config
+from swapper.config import (
+    Config,
+    LoadingState,
+    ModelConfig,
+    TimeoutsConfig,
+    parse_config,
+)
 from swapper.config.decode.limits import MAX_DURATION_S
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
@@ -26,6 +32,7 @@ def test_mod_1_defaults_of_a_model() -> None:
     assert models["m"] == ModelConfig(
         id=ModelId("m"),
         cmd="serve 5800",
+        port=5800,
         cmd_stop="",
         proxy="http://localhost:5800",
         check_endpoint="/health",
@@ -40,6 +47,15 @@ def test_mod_1_defaults_of_a_model() -> None:
         use_model_name="",
         concurrency_limit=0,
         metadata={},
+        timeouts=TimeoutsConfig(
+            connect_s=30,
+            keepalive_s=30,
+            response_header_s=0,
+            tls_handshake_s=10,
+            expect_continue_s=1,
+            idle_conn_s=90,
+        ),
+        loading_state=LoadingState.OFF,
     )
     assert models["m"].max_requests == 10
 
@@ -231,21 +247,3 @@ def test_durations_are_cut_to_what_can_be_waited_for(load: Load) -> None:
 
 def test_metadata_refuses_what_json_cannot_say(errors: Errors) -> None:
     assert "models.a.metadata.x" in errors(a="metadata: {x: .nan}")[0]
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        "filters: {stripParams: x}",
-        "capabilities: {tools: true}",
-        "timeouts: {connect: 1}",
-    ],
-)
-def test_setting_of_a_later_version_is_warned_about(load: Load, setting: str) -> None:
-    [warning] = load(a=setting).warnings
-
-    name = setting.partition(":")[0]
-    assert str(warning) == (
-        f"<config>:3: models.a.{name}: `{name}` is not supported by this version yet"
-        " and is ignored"
-    )

@@ -1,64 +1,112 @@
+"""config.md section 4, conversions: typed reading by the keys of a section."""
+
 from types import MappingProxyType
 
+import pytest
+
 from swapper.config.decode.section import Item, Section
-from swapper.config.document import Entry, ListNode, MapNode, ScalarNode, Where
-from swapper.config.keys import KeySet
+from swapper.config.document import Entry, ListNode, MapNode, Node, ScalarNode, Where
+from swapper.config.keys import Key, KeySet, Kind
 from swapper.config.report import Report
+
+F1 = Where("f", 1)
+WRONG: dict[str, Node] = {
+    "integer": ListNode(F1, ()),
+    "boolean": ListNode(F1, ()),
+    "text": ListNode(F1, ()),
+    "texts": ScalarNode(F1, 1, "1"),
+    "json": ListNode(F1, ()),
+    "json_map": ListNode(F1, ()),
+    "text_map": ListNode(F1, ()),
+    "integer_map": ListNode(F1, ()),
+    "section": ListNode(F1, ()),
+    "sections": ListNode(F1, ()),
+}
+KEYS = KeySet(
+    {
+        "integer": Key(kind=Kind.INTEGER, about="", default=7),
+        "boolean": Key(kind=Kind.BOOLEAN, about="", default=True),
+        "text": Key(kind=Kind.TEXT, about="", default="x"),
+        "texts": Key(kind=Kind.TEXTS, about=""),
+        "json": Key(kind=Kind.JSON, about=""),
+        "json_map": Key(kind=Kind.JSON_MAP, about=""),
+        "text_map": Key(kind=Kind.TEXT_MAP, about=""),
+        "integer_map": Key(kind=Kind.INTEGER_MAP, about=""),
+        "section": Key(kind=Kind.SECTION, about="", below=KeySet()),
+        "sections": Key(kind=Kind.SECTIONS, about="", below=KeySet()),
+        "inert": Key(kind=Kind.INTEGER, about="", is_inert=True),
+        "pending": Key(kind=Kind.INTEGER, about="", is_pending=True),
+    }
+)
 
 
 def scalar(value: bool | float | str | None, line: int = 1) -> ScalarNode:
     return ScalarNode(Where("f", line), value, "" if value is None else str(value))
 
 
-def section_of(report: Report, **nodes: ScalarNode | ListNode | MapNode) -> Section:
+def section_of(report: Report, nodes: dict[str, Node]) -> Section:
     entries = {
         key: Entry(Where("f", line), node)
         for line, (key, node) in enumerate(nodes.items(), start=1)
     }
-    return Section(MapNode(Where("f", 1), MappingProxyType(entries)), "s", report)
+    return Section(MapNode(F1, MappingProxyType(entries)), "s", report, KEYS)
 
 
-def test_null_and_absent_values_read_as_the_default() -> None:
-    section = section_of(Report(), n=scalar(None))
+def assert_defaults(section: Section) -> None:
+    assert section.integer("integer") == 7
+    assert section.boolean("boolean")
+    assert section.text("text") == "x"
+    assert section.texts("texts") == ()
+    assert section.json("json") == {}
+    assert section.json_map("json_map") == {}
+    assert section.text_map("text_map") == {}
+    assert section.integer_map("integer_map") == {}
+    assert section.section("section").names() == ()
+    assert section.sections("sections") == {}
 
-    for key in ("n", "absent"):
-        assert section.integer(key, 7) == 7
-        assert section.boolean(key, default=True)
-        assert section.text(key, "x") == "x"
-        assert section.texts(key) == ()
-        assert section.json(key) == {}
-        assert section.section(key).names() == ()
+
+@pytest.mark.parametrize("nodes", [{}, dict.fromkeys(WRONG, scalar(None))])
+def test_null_and_absent_values_read_as_the_default(nodes: dict[str, Node]) -> None:
+    report = Report()
+
+    assert_defaults(section_of(report, nodes))
+
+    report.raise_errors()
+    assert not report.warnings
 
 
 def test_wrong_types_read_as_the_default_and_are_reported() -> None:
     report = Report()
-    wrong = ListNode(Where("f", 1), ())
-    section = section_of(
-        report, i=wrong, b=wrong, t=wrong, l=scalar(1), j=wrong, s=wrong
-    )
 
-    assert section.integer("i", 7) == 7
-    assert section.boolean("b", default=True)
-    assert section.text("t", "x") == "x"
-    assert section.texts("l") == ()
-    assert section.json("j") == {}
-    assert section.section("s").names() == ()
-    assert len(report._errors) == 6
+    assert_defaults(section_of(report, WRONG))
+
+    assert len(report._errors) == len(WRONG)
 
 
 def test_items_of_a_list_keep_their_index_when_null_ones_are_dropped() -> None:
     items = (scalar(None), scalar("x", 5))
-    section = section_of(Report(), l=ListNode(Where("f", 1), items))
+    section = section_of(Report(), {"texts": ListNode(F1, items)})
 
-    assert section.texts("l") == (Item("x", "s.l[1]", Where("f", 5)),)
+    assert section.texts("texts") == (Item("x", "s.texts[1]", Where("f", 5)),)
 
 
-def test_known_and_inert_keys_are_silent() -> None:
+def test_only_unknown_and_pending_keys_are_warned_about() -> None:
     report = Report()
-    section = section_of(report, a=scalar(1), b=scalar(1), c=scalar(1), d=scalar(1))
-
-    section.check_keys(
-        KeySet(frozenset("a"), later=frozenset("b"), inert=frozenset("c"))
+    section_of(
+        report,
+        {key: scalar(1) for key in ("integer", "inert", "pending", "pendign", "zz")},
     )
 
-    assert [warning.key_path for warning in report.warnings] == ["s.b", "s.d"]
+    assert [str(warning) for warning in report.warnings] == [
+        "f:3: s.pending: `pending` has no effect in this version yet",
+        "f:4: s.pendign: `pendign` is not a setting of s; did you mean `pending`?",
+        "f:5: s.zz: `zz` is not a setting of s and is ignored",
+    ]
+
+
+@pytest.mark.parametrize("value", [None, False])
+def test_pending_key_that_sets_nothing_is_silent(value: bool | None) -> None:
+    report = Report()
+    section_of(report, {"pending": scalar(value)})
+
+    assert not report.warnings

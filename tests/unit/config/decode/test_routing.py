@@ -1,6 +1,7 @@
-"""config.md sections 12 and 13.1: router choice and groups."""
+"""config.md sections 12 to 14: router choice, groups, scheduler."""
 
 from collections.abc import Callable
+from importlib import metadata
 
 import pytest
 
@@ -124,21 +125,31 @@ def test_rt_5_scheduler_does_not_conflict_with_groups(load: Load) -> None:
     load("groups: {g: {members: [a]}}\nrouting: {scheduler: {use: fifo}}")
 
 
-def test_rt_6_matrix_router_is_refused(errors: Errors) -> None:
-    [message] = errors("routing: {router: {use: matrix}}")
-
-    assert "routing.router.use: the matrix router is not supported" in message
-
-
-@pytest.mark.parametrize("use", ["Group", "other"])
+@pytest.mark.parametrize("use", ["Group", "other", "GROUP", "group "])
 def test_rt_7_unknown_router_is_refused(errors: Errors, use: str) -> None:
-    [message] = errors(f"routing: {{router: {{use: {use}}}}}")
+    [message] = errors(f'routing: {{router: {{use: "{use}"}}}}')
 
-    assert use in message
+    assert (
+        f'routing.router.use: must be group or matrix, not "{use.strip()}"' in message
+    )
 
 
-def test_top_level_matrix_is_refused(errors: Errors) -> None:
-    assert "matrix: the matrix router" in errors("matrix: {sets: {s: a}}")[0]
+def test_rt_7_router_of_another_package_is_known(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = metadata.EntryPoint("mine", "my_package:make", "swapper.planners")
+
+    def entry_points(group: str, name: str) -> tuple[metadata.EntryPoint, ...]:
+        return (registered,) if (group, name) == (registered.group, "mine") else ()
+
+    monkeypatch.setattr(metadata, "entry_points", entry_points)
+
+    config = load(
+        "routing: {router: {use: mine, settings: {groups: {g: {members: [a]}}}}}"
+    )
+
+    assert config.router == "mine"
+    assert config.groups["g"].members == (A,)
 
 
 def test_rt_9_and_q9_matrix_without_use_is_warned_about(load: Load) -> None:
@@ -153,13 +164,56 @@ def test_rt_10_null_matrix_is_none(load: Load) -> None:
     assert not load("matrix:").warnings
 
 
-def test_sch_1_unknown_scheduler_is_refused(errors: Errors) -> None:
-    assert "lifo" in errors("routing: {scheduler: {use: lifo}}")[0]
+@pytest.mark.parametrize("use", ["lifo", "FIFO", "Fifo"])
+def test_sch_1_unknown_scheduler_is_refused(errors: Errors, use: str) -> None:
+    [message] = errors(f"routing: {{scheduler: {{use: {use}}}}}")
+
+    assert f'routing.scheduler.use: must be fifo, not "{use}"' in message
 
 
-def test_sch_2_priorities_are_warned_about(load: Load) -> None:
-    [warning] = load(
-        "routing: {scheduler: {settings: {fifo: {priority: {a: 5}}}}}"
-    ).warnings
+@pytest.mark.parametrize("use", ["fifo", '""', "~"])
+def test_sch_1_scheduler_is_fifo(load: Load, use: str) -> None:
+    assert load(f"routing: {{scheduler: {{use: {use}}}}}").scheduler == "fifo"
 
-    assert warning.key_path == "routing.scheduler.settings"
+
+def priority(text: str) -> str:
+    return f"routing: {{scheduler: {{settings: {{fifo: {{priority: {text}}}}}}}}}"
+
+
+def test_sch_2_priorities_may_be_negative(load: Load) -> None:
+    config = load(priority("{a: 5, b: -1}"))
+
+    assert config.priority == {A: 5, B: -1}
+    assert not config.warnings
+
+
+def test_sch_2_and_q11_priority_of_an_alias_is_that_of_its_model(
+    load: Load, errors: Errors
+) -> None:
+    assert load(priority("{al: 5}"), a="aliases: [al]").priority == {A: 5}
+    [message] = errors(priority("{a: 5, al: 6}"), a="aliases: [al]")
+    assert "priority.al: al is a, which has a priority already" in message
+
+
+@pytest.mark.parametrize("value", ["high", '"5"', "[1]", "true"])
+def test_sch_2_priority_must_be_a_number(errors: Errors, value: str) -> None:
+    assert (
+        "priority.a: must be a whole number" in errors(priority(f"{{a: {value}}}"))[0]
+    )
+
+
+def test_sch_3_priority_of_an_unknown_model_is_refused(errors: Errors) -> None:
+    [message] = errors(priority("{zz: 1}"))
+
+    assert "priority.zz: zz is neither a model nor an alias" in message
+
+
+@pytest.mark.parametrize("name", ["u", "p/u", "sel"])
+def test_sch_4_priority_of_what_is_not_ours_is_refused(
+    errors: Errors, name: str
+) -> None:
+    peers = 'peers: {p: {proxy: "http://h", models: [u]}}'
+    selectors = "selectors: {sel: {strategy: pin, targets: [a]}}"
+    [message] = errors(f"{peers}\n{selectors}\n{priority(f'{{{name}: 1}}')}")
+
+    assert f"{name} is neither a model nor an alias" in message
