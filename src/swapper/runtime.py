@@ -74,7 +74,7 @@ class App:
             lambda model, notify: ProcessSupervisor(
                 model,
                 notify=notify,
-                monitor=self.logs.model(model.id),
+                monitor=self.logs.model(model),
                 host=self._host,
             ),
         )

@@ -15,6 +15,7 @@ class HeldProcess:
 
     Attributes:
         starts: run numbers started.
+        configs: with what, in the same order.
         stops: (run, grace) of each stop.
     """
 
@@ -22,16 +23,19 @@ class HeldProcess:
         self.model = model
         self.notify = notify
         self.starts: list[RunId] = []
+        self.configs: list[ModelConfig] = []
         self.stops: list[tuple[RunId, float]] = []
+        self.is_ended = False
         self.hold_start = False
         self.hold_stop = False
         self.start_error: ProcessError | None = None
         self.starting = threading.Semaphore(0)
         self.stopping = threading.Semaphore(0)
 
-    def ensure_ready(self, run: RunId) -> None:
+    def ensure_ready(self, run: RunId, config: ModelConfig) -> None:
         """Note it; report at once unless held."""
         self.starts.append(run)
+        self.configs.append(config)
         if not self.hold_start:
             self.finish_start()
         self.starting.release()
@@ -53,8 +57,9 @@ class HeldProcess:
         """Report that nothing is left."""
         self.notify(Stopped(self.model, self.stops[-1][0]))
 
-    def shutdown(self, grace_s: float) -> None:
-        """Nothing to end."""
+    def shutdown(self, grace_s: float) -> None:  # noqa: ARG002 - the Protocol's shape
+        """Note it."""
+        self.is_ended = True
 
     def join(self, timeout_s: float | None) -> bool:  # noqa: ARG002 - the Protocol's shape
         """Nothing to wait for."""
@@ -64,7 +69,7 @@ class HeldProcess:
 class Processes(dict[ModelId, HeldProcess]):
     """All processes of a router; its ``spawn`` goes into the router."""
 
-    def spawn(self, config: ModelConfig, notify: Callable[[Any], None]) -> HeldProcess:
+    def spawn(self, model: ModelId, notify: Callable[[Any], None]) -> HeldProcess:
         """Make the process of one model."""
-        self[config.id] = HeldProcess(config.id, notify)
-        return self[config.id]
+        self[model] = HeldProcess(model, notify)
+        return self[model]

@@ -6,6 +6,7 @@ generator can both drive it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from swapper.config.schema import GroupConfig, ModelConfig
@@ -20,7 +21,14 @@ from swapper.planner import GroupPlanner
 from swapper.process.messages import Exited, Started, Stopped
 from swapper.router.lease import Lease
 from swapper.router.loop import RouterLoop
-from swapper.router.messages import Cancel, RouterMessage, Shutdown, Submit, Unload
+from swapper.router.messages import (
+    Cancel,
+    Reload,
+    RouterMessage,
+    Shutdown,
+    Submit,
+    Unload,
+)
 from swapper.scheduler import FifoScheduler, Ticket
 from swapper.sync import Reply
 
@@ -61,14 +69,17 @@ class FakeProcess:
         self.world = world
         self.model = model
         self.run: RunId | None = None
+        self.config = world.models[model]
         self.phase = "stopped"
         self.outbox: list[Started | Exited | Stopped] = []
         self.past: list[Started | Exited | Stopped] = []
 
-    def ensure_ready(self, run: RunId) -> None:
+    def ensure_ready(self, run: RunId, config: ModelConfig) -> None:
         """Begin to start; nothing of an earlier run may be left."""
         assert self.phase == "stopped"
         assert not self.outbox
+        assert config is self.world.models[self.model], "not the newest definition"
+        self.config = config
         self.world.check_may_start(self.model)
         self.run, self.phase = run, "starting"
 
@@ -88,8 +99,12 @@ class FakeProcess:
         self.phase = "ending"
         self.outbox.append(Stopped(self.model, run))
 
-    def shutdown(self, grace_s: float) -> None:
-        """Nothing to end."""
+    def shutdown(self, grace_s: float) -> None:  # noqa: ARG002 - the Protocol's shape
+        """End the supervisor; only one whose process has ended."""
+        if not self.world.is_over:
+            assert self.phase == "stopped"
+            assert self.model not in self.world.models
+            del self.world.processes[self.model]
 
     def join(self, timeout_s: float | None) -> bool:  # noqa: ARG002 - the Protocol's shape
         """Nothing to wait for."""
@@ -130,19 +145,37 @@ class FakeProcess:
         self.end(self.run)
 
 
+def make_models(
+    groups: dict[str, GroupConfig], versions: dict[ModelId, int]
+) -> dict[ModelId, ModelConfig]:
+    """Return the members of *groups*, their command after their version."""
+    ids = sorted(member for group in groups.values() for member in group.members)
+    return {
+        id_: ModelConfig(
+            id=id_,
+            cmd=f"serve --version {versions.get(id_, 0)}",
+            ttl_s=TTL_S,
+            concurrency_limit=6,
+            unload_timeout_s=45,
+        )
+        for id_ in ids
+    }
+
+
 class World:
     """Everything around the router, and the laws it must keep."""
 
     def __init__(self, groups: dict[str, GroupConfig]) -> None:
         self.clock = FakeClock()
-        ids = sorted(member for group in groups.values() for member in group.members)
-        models = {
-            id_: ModelConfig(id=id_, ttl_s=TTL_S, concurrency_limit=6) for id_ in ids
-        }
+        self.groups = self.all_groups = groups
+        self.models = make_models(groups, {})
+        self.versions: dict[ModelId, int] = {}
+        self.retired: dict[ModelId, tuple[RunId, float]] = {}  # until when it may serve
+        self.is_over = False
         self.planner = GroupPlanner(groups)
-        self.scheduler = FifoScheduler(models, self.planner)
+        self.scheduler = FifoScheduler(self.models, self.planner)
         self.processes: dict[ModelId, FakeProcess] = {}
-        self.loop = RouterLoop(models, self.scheduler, self._spawn, self.clock)
+        self.loop = RouterLoop(self.models, self.scheduler, self._spawn, self.clock)
         self.pending: dict[TicketId, CountingReply] = {}
         self.gone: list[TicketId] = []  # abandoned, router not told yet
         self.leases: dict[TicketId, Lease] = {}
@@ -163,6 +196,10 @@ class World:
 
     def _actions(self) -> list[Action]:
         actions: list[Action] = [self._tick]
+        if self.steps % 5 == 0:  # now and then, or no model would ever get ready
+            changed = sorted(self.models)[self.steps // 5 % len(self.models)]
+            actions.append(lambda: self._redefine(changed))
+            actions += [self._reload_the_same, self._take_away, self._bring_back]
         actions += [lambda m=m: self._submit(m) for m in self.processes]  # type: ignore[misc]  # bound default
         actions += [lambda m=m: self._unload({m}) for m in self.processes]  # type: ignore[misc]  # bound default
         actions.append(lambda: self._unload(None))
@@ -233,6 +270,47 @@ class World:
         self.tell(Unload(UnloadId(self.numbers), chosen, reply))
         self.is_unloading = False
 
+    def _redefine(self, model: ModelId) -> None:
+        """Change what a process of the model is made of."""
+        self.versions[model] = 1 - self.versions.get(model, 0)  # there and back
+        self._reload()
+
+    def _reload_the_same(self) -> None:
+        self._reload()
+
+    def _take_away(self) -> None:
+        """Remove the first model from its group, if another one is left."""
+        for group in self.groups.values():
+            if len(self.models) > 1 and group.members:
+                members = group.members[1:]
+                self.groups = {
+                    **self.groups,
+                    group.id: replace(group, members=members),
+                }
+                self._reload()
+                return
+
+    def _bring_back(self) -> None:
+        self.groups = self.all_groups
+        self._reload()
+
+    def _reload(self) -> None:
+        self.models = make_models(self.groups, self.versions)
+        self.planner = GroupPlanner(self.groups)
+        for process in self.processes.values():
+            new = self.models.get(process.model)
+            if new is not None and new.process == process.config.process:
+                self.retired.pop(process.model, None)
+            elif process.phase != "stopped" and process.run is not None:
+                until = self.clock.now + process.config.unload_timeout_s
+                held = self.retired.get(process.model)
+                if held is None or held[0] != process.run:
+                    self.retired[process.model] = process.run, until
+        reply = CountingReply()
+        self.unloads.append(reply)
+        self.tell(Reload(self.models, self.planner, {}, reply))
+        assert reply.wait(0) is None
+
     def _tick(self) -> None:
         self.clock.now += 20.0
         deadline = self.scheduler.next_deadline()
@@ -240,6 +318,7 @@ class World:
             self.loop._carry_out(self.scheduler.tick(self.clock.now), self.clock.now)
 
     def _shut_down(self) -> None:
+        self.is_over = True
         reply = CountingReply()
         self.is_unloading = True
         self.tell(Shutdown(5.0, reply))
@@ -258,16 +337,24 @@ class World:
         One-way exclusiveness allows one thing more: a model that *model* would stop,
         but that does not mind *model*, may have been let in after the swap was decided.
         """
-        decided = self.decided.get(model, self.steps)
         live = sorted(p.model for p in self.processes.values() if p.phase != "stopped")
+        assert not set(live) - set(self.models), "what was removed is still there"
+        for other in live:
+            current = self.processes[other].config.process
+            assert current == self.models[other].process, "an old definition runs"
+        decided = self.decided.get(model, self.steps)
         for other in self.planner.eviction_for(model, live):
             assert model not in self.planner.eviction_for(other, [model])
             assert self.decided.get(other, self.steps) >= decided
 
     def check_may_stop(self, model: ModelId) -> None:
-        """No run with leases is stopped, except by unload or shutdown."""
+        """No run with leases is stopped, except by unload, shutdown or a reload."""
         if not self.is_unloading:
             run = self.processes[model].run
+            retired = self.retired.get(model)
+            is_late = retired is not None and self.clock.now >= retired[1]
+            if is_late and retired is not None and retired[0] == run:
+                return
             held = {(lease.model, lease.run) for lease in self.leases.values()}
             assert (model, run) not in held
 
@@ -308,7 +395,8 @@ class World:
         while (message := self.loop.inbox.get(0.0)) is not None:
             self.loop._handle(message, self.clock.now)
 
-    def _spawn(self, config: ModelConfig, _: Callable[[Any], None]) -> FakeProcess:
-        process = FakeProcess(self, config.id)
-        self.processes[config.id] = process
+    def _spawn(self, model: ModelId, _: Callable[[Any], None]) -> FakeProcess:
+        assert model not in self.processes
+        process = FakeProcess(self, model)
+        self.processes[model] = process
         return process

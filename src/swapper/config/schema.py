@@ -131,6 +131,14 @@ class ModelConfig:
     ignore_websockets: bool = False
 
     @property
+    def process(self) -> tuple[object, ...]:
+        """Return what a process of the model is made of.
+
+        Equal for two definitions whose process need not be started anew.
+        """
+        return self.cmd, self.cmd_stop, self.env, self.proxy, self.check_endpoint
+
+    @property
     def max_requests(self) -> int:
         """Return how many requests may wait for or be served by the model."""
         if self.concurrency_limit > 0:

@@ -128,6 +128,17 @@ class ModelUnloadedError(RequestError):
         super().__init__(f"unspecific error: {planner}: model unloaded")
 
 
+class ModelRemovedError(RequestError):
+    """A reload took the model out of the configuration while the request waited."""
+
+    status = 404
+    code = "model_removed"
+
+    def __init__(self, model: ModelId) -> None:
+        self.model = model
+        super().__init__(f"model {model} was removed from the configuration")
+
+
 class ShuttingDownError(RequestError):
     """swapper is ending; nothing new is served."""
 

@@ -9,6 +9,7 @@ gives ``Started`` as soon as the failure is known, before the clean-up.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from swapper.config.schema import ModelConfig
 from swapper.core.errors import ExitedError, ProcessError
 from swapper.core.ids import ModelId, RunId
 
@@ -54,9 +55,14 @@ ProcessFact: TypeAlias = Started | Exited | Stopped
 
 @dataclass(frozen=True, slots=True)
 class EnsureReady:
-    """Start the process as *run*."""
+    """Start the process as *run*.
+
+    Attributes:
+        config: what to start; may be another one than last time.
+    """
 
     run: RunId
+    config: ModelConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,11 @@ class Run:
 
     Attributes:
         id: its number.
+        config: the model as it was when the run began.
         child: the process; None before there is one.
     """
 
     __slots__ = (
-        "_config",
         "_leader_gone",
         "_report",
         "_spawner",
@@ -37,6 +37,7 @@ class Run:
         "_stop",
         "_stop_deadline",
         "child",
+        "config",
         "id",
     )
 
@@ -60,7 +61,7 @@ class Run:
         """
         self.id = run
         self.child: Child | None = None
-        self._config = config
+        self.config = config
         self._report = report
         self._spawner = host.spawner(config, monitor)
         self._start = Start(run, config, self._spawner, monitor, report)
@@ -83,7 +84,7 @@ class Run:
         If the run was told to stop meanwhile, the stop begins now.
         """
         self.child = child
-        OwnerThread(f"process:{self._config.id}:wait", self._wait).start()
+        OwnerThread(f"process:{self.config.id}:wait", self._wait).start()
         if self._stop_deadline is not None:
             self._begin_stop(child, self._stop_deadline)
 
@@ -112,7 +113,7 @@ class Run:
     def exited(self, returncode: int, *, while_starting: bool) -> ExitedError:
         """Return the error for a process that has ended by itself."""
         return ExitedError(
-            self._config.id,
+            self.config.id,
             returncode,
             while_starting=while_starting,
             log_tail=self._spawner.log_tail(self.child) if self.child else (),
@@ -129,7 +130,7 @@ class Run:
     def _begin_stop(self, child: Child, deadline: float) -> None:
         self._stop = TreeStop(
             child,
-            self._config,
+            self.config,
             self._spawner,
             deadline=deadline,
             done=lambda: self._report(TreeGone(self.id)),

@@ -65,10 +65,12 @@ class ProcessSupervisor:
 
     Methods: any thread; none blocks but ``join``. The listener is called from the
     owner thread (after the end of that, from the caller's) and must not block.
+
+    Attributes:
+        model: its id.
     """
 
     __slots__ = (
-        "_config",
         "_deferred",
         "_ending",
         "_host",
@@ -81,11 +83,12 @@ class ProcessSupervisor:
         "_start_lock",
         "_state",
         "_thread",
+        "model",
     )
 
     def __init__(
         self,
-        config: ModelConfig,
+        model: ModelId,
         *,
         notify: Callable[[ProcessFact], None],
         monitor: Monitor,
@@ -94,17 +97,17 @@ class ProcessSupervisor:
         """Prepare; neither thread nor process is started yet.
 
         Args:
-            config: the model.
+            model: its id.
             notify: told what happens; see ``messages.py`` for what is guaranteed.
             monitor: gets the output of the process.
             host: shared by all supervisors; closed after them.
         """
-        self._config = config
+        self.model = model
         self._notify = notify
         self._monitor = monitor
         self._host = host
         self._inbox: Inbox[SupervisorMessage] = Inbox()
-        self._thread = OwnerThread(f"process:{config.id}", self._loop)
+        self._thread = OwnerThread(f"process:{model}", self._loop)
         self._start_lock = threading.Lock()  # guards _is_started
         self._is_started = False
         self._state = ProcessState.STOPPED
@@ -114,22 +117,17 @@ class ProcessSupervisor:
         self._snapshot = ProcessSnapshot(self._state, None, None)
 
     @property
-    def model(self) -> ModelId:
-        """Return the model's id."""
-        return self._config.id
-
-    @property
     def snapshot(self) -> ProcessSnapshot:
         """Return what the owner last published, always before the fact is told."""
         return self._snapshot
 
-    def ensure_ready(self, run: RunId) -> None:
+    def ensure_ready(self, run: RunId, config: ModelConfig) -> None:
         """Start the process as *run*; ``Started`` and ``Stopped`` follow.
 
         Waits for a stop in progress. While another run is starting or ready, and
         after a shutdown, *run* is refused with a ``StartAbortedError``.
         """
-        if not self._post(EnsureReady(run)):
+        if not self._post(EnsureReady(run, config)):
             self._refuse(run, "swapper is shutting down")
 
     def stop(self, run: RunId, grace_s: float) -> None:
@@ -190,8 +188,8 @@ class ProcessSupervisor:
 
     def _handle(self, message: SupervisorMessage) -> None:
         match message:
-            case EnsureReady(run):
-                self._ensure_ready(run)
+            case EnsureReady(run, config):
+                self._ensure_ready(run, config)
             case Stop(run, grace_s):
                 self._stop(run, grace_s)
             case Shutdown(grace_s):
@@ -219,13 +217,13 @@ class ProcessSupervisor:
             case _:
                 assert_never(message)
 
-    def _ensure_ready(self, run: RunId) -> None:
+    def _ensure_ready(self, run: RunId, config: ModelConfig) -> None:
         if self._ending:
             self._refuse(run, "swapper is shutting down")
         elif self._run is None:
             self._run = Run(
                 run,
-                self._config,
+                config,
                 monitor=self._monitor,
                 host=self._host,
                 report=self._report,
@@ -238,9 +236,12 @@ class ProcessSupervisor:
     def _stop(self, run: RunId, grace_s: float) -> None:
         if self._run is not None and run == self._run.id:
             self._stop_current(self._run, grace_s)
-        elif EnsureReady(run) in self._deferred:
-            self._deferred.remove(EnsureReady(run))
-            self._refuse(run, "it was called off")
+            return
+        for waiting in self._deferred:
+            if isinstance(waiting, EnsureReady) and waiting.run == run:
+                self._deferred.remove(waiting)
+                self._refuse(run, "it was called off")
+                return
 
     def _shut_down(self, grace_s: float) -> None:
         self._ending = True
@@ -288,13 +289,13 @@ class ProcessSupervisor:
         elif self._state is ProcessState.READY:
             error = run.exited(returncode, while_starting=False)
             logger.warning("process ended model=%s %s", self.model, error.cause)
-            self._begin_stop(run, self._config.unload_timeout_s)  # ready -> stopping
+            self._begin_stop(run, run.config.unload_timeout_s)  # ready -> stopping
             self._tell(Exited(self.model, run.id, error))
 
     def _fail_start(self, run: Run, error: ProcessError) -> None:
         logger.warning("start failed model=%s %s", self.model, error.cause)
         if run.child is not None:
-            self._begin_stop(run, self._config.unload_timeout_s)
+            self._begin_stop(run, run.config.unload_timeout_s)
         self._tell(Started(self.model, run.id, error))
         if run.child is None:
             self._run_over(run)

@@ -15,13 +15,17 @@ class Lease:
     Attributes:
         model: real id.
         run: number of the process run that was ready when the lease was granted.
+        proxy: base URL where that run is reached.
     """
 
-    __slots__ = ("_on_done", "model", "run")
+    __slots__ = ("_on_done", "model", "proxy", "run")
 
-    def __init__(self, model: ModelId, run: RunId, on_done: Callable[[], None]) -> None:
+    def __init__(
+        self, model: ModelId, run: RunId, proxy: str, on_done: Callable[[], None]
+    ) -> None:
         self.model = model
         self.run = run
+        self.proxy = proxy
         self._on_done = [on_done]  # list.pop makes done() happen once
 
     def done(self) -> None:

@@ -13,9 +13,10 @@ from swapper.core.errors import (
 )
 from swapper.core.ids import ModelId, TicketId, UnloadId
 from swapper.core.states import ProcessState
+from swapper.planner import Planner
 from swapper.router.lease import Lease
 from swapper.router.loop import ProcessSpawner, RouterLoop
-from swapper.router.messages import Cancel, Inspect, Shutdown, Submit, Unload
+from swapper.router.messages import Cancel, Inspect, Reload, Shutdown, Submit, Unload
 from swapper.scheduler import Queued, Scheduler, Ticket
 from swapper.sync import CancelToken, Reply
 
@@ -41,7 +42,6 @@ class LocalRouter:
         """
         self._clock = clock or SystemClock()
         self._loop = RouterLoop(models, scheduler, spawn, self._clock)
-        self._models = models
         self._numbers = itertools.count(1)  # next() is atomic
 
     def start(self) -> None:
@@ -94,9 +94,28 @@ class LocalRouter:
         if error is not None:
             raise error.with_traceback(None)
 
-    def handles(self, model: ModelId) -> bool:
-        """Return whether *model* is one of this router's."""
-        return model in self._models
+    def reload(
+        self,
+        models: Mapping[ModelId, ModelConfig],
+        planner: Planner,
+        priority: Mapping[ModelId, int],
+    ) -> None:
+        """Put another configuration in force; return when it is.
+
+        Models whose process need not be started anew go on undisturbed; see
+        ``Scheduler.reload`` for the others.
+
+        Raises:
+            ShuttingDownError: swapper is ending.
+        """
+        reply: Reply[RequestError | None] = Reply()
+        try:
+            self._loop.inbox.put(Reload(models, planner, priority, reply))
+        except InboxClosedError:
+            raise ShuttingDownError("router") from None
+        error = reply.wait()
+        if error is not None:
+            raise error.with_traceback(None)
 
     def states(self) -> Mapping[ModelId, ProcessState]:
         """Return every model's state as last published, in order of ids."""

@@ -21,6 +21,7 @@ from swapper.router.lease import Lease
 from swapper.router.messages import (
     Cancel,
     Inspect,
+    Reload,
     RouterMessage,
     ServeDone,
     Shutdown,
@@ -30,6 +31,7 @@ from swapper.router.messages import (
 from swapper.scheduler import (
     AnswerUnload,
     Effect,
+    ForgetModel,
     Grant,
     Refuse,
     Scheduler,
@@ -47,7 +49,7 @@ _STOP_MARGIN_S = 4.0
 class ProcessHandle(Protocol):
     """What the router needs of a process supervisor. No method blocks but join."""
 
-    def ensure_ready(self, run: RunId) -> None:
+    def ensure_ready(self, run: RunId, config: ModelConfig) -> None:
         """Start the process as *run*; ``Started`` follows."""
         ...
 
@@ -65,7 +67,7 @@ class ProcessHandle(Protocol):
 
 
 Notify: TypeAlias = Callable[[Started | Exited | Stopped], None]
-ProcessSpawner: TypeAlias = Callable[[ModelConfig, Notify], ProcessHandle]
+ProcessSpawner: TypeAlias = Callable[[ModelId, Notify], ProcessHandle]
 
 
 class RouterLoop:
@@ -89,7 +91,9 @@ class RouterLoop:
     ) -> None:
         self.inbox: Inbox[RouterMessage] = Inbox()
         self._models = models
+        self._started: dict[ModelId, ModelConfig] = {}  # what each run was made of
         self._scheduler = scheduler
+        self._spawn = spawn
         self._clock = clock
         self._replies: dict[TicketId, Reply[Lease | RequestError]] = {}
         self._unloads: dict[UnloadId, Reply[RequestError | None]] = {}
@@ -98,9 +102,7 @@ class RouterLoop:
         self.states: Mapping[ModelId, ProcessState] = MappingProxyType(
             scheduler.states()
         )
-        self.processes = {
-            id_: spawn(config, self.notify) for id_, config in models.items()
-        }
+        self.processes = {id_: spawn(id_, self.notify) for id_ in models}
         self._thread = OwnerThread("router", self._run)
 
     def start(self) -> None:
@@ -150,17 +152,26 @@ class RouterLoop:
             case Inspect(view):
                 view.offer(self._scheduler.queue())
                 return
+            case Reload():
+                effects = self._reload(message, now)
             case Shutdown():
                 effects = self._begin_shutdown(message, now)
-            case Started(model, run, error):
-                effects = self._scheduler.started(model, run, error, now)
-            case Exited(model, run):
-                effects = self._scheduler.exited(model, run, now)
-            case Stopped(model, run):
-                effects = self._scheduler.stopped(model, run, now)
+            case Started() | Exited() | Stopped():
+                effects = self._learn(message, now)
             case _:
                 assert_never(message)
         self._carry_out(effects, now)
+
+    def _learn(self, fact: Started | Exited | Stopped, now: float) -> Sequence[Effect]:
+        match fact:
+            case Started(model, run, error):
+                return self._scheduler.started(model, run, error, now)
+            case Exited(model, run):
+                return self._scheduler.exited(model, run, now)
+            case Stopped(model, run):
+                return self._scheduler.stopped(model, run, now)
+            case _:
+                assert_never(fact)
 
     def _carry_out(self, effects: Sequence[Effect], now: float) -> None:
         todo = list(effects)
@@ -174,27 +185,46 @@ class RouterLoop:
                     self._replies.pop(ticket.id).offer(error)
                 case StartModel(model, run):
                     logger.info("start model=%s run=%d", model, run)
-                    self.processes[model].ensure_ready(run)
+                    self._started[model] = self._models[model]
+                    self.processes[model].ensure_ready(run, self._models[model])
                 case StopModel():
                     self._stop(effect)
                 case AnswerUnload(unload):
                     self._unloads.pop(unload).offer(None)
+                case ForgetModel(model):
+                    self.processes.pop(model).shutdown(0.0)
                 case _:
                     assert_never(effect)
 
     def _grant(self, ticket: TicketId, model: ModelId, run: RunId) -> bool:
         """Count the lease if and only if the caller took it (router.md section 3)."""
-        lease = Lease(model, run, lambda: self.notify(ServeDone(ticket)))
+        proxy = self._started[model].proxy
+        lease = Lease(model, run, proxy, lambda: self.notify(ServeDone(ticket)))
         reply = self._replies.pop(ticket, None)
         return reply is not None and reply.offer(lease)
 
     def _stop(self, stop: StopModel) -> None:
         why = f"{stop.reason} for {stop.target}" if stop.target else stop.reason
         logger.info("stop model=%s run=%d reason=%s", stop.model, stop.run, why)
-        grace_s: float = self._models[stop.model].unload_timeout_s
+        config = self._models.get(stop.model, self._started[stop.model])
+        grace_s: float = config.unload_timeout_s
         if self._shutdown is not None:
             grace_s = min(grace_s, self._shutdown.budget_s)
         self.processes[stop.model].stop(stop.run, grace_s)
+
+    def _reload(self, message: Reload, now: float) -> Sequence[Effect]:
+        if self._shutdown is not None:
+            message.reply.offer(ShuttingDownError("router"))
+            return ()
+        self._models = message.models
+        for model in message.models:
+            if model not in self.processes:
+                self.processes[model] = self._spawn(model, self.notify)
+        effects = self._scheduler.reload(
+            message.models, message.planner, message.priority, now
+        )
+        message.reply.offer(None)
+        return effects
 
     def _begin_shutdown(self, message: Shutdown, now: float) -> Sequence[Effect]:
         if self._shutdown is not None:
@@ -232,7 +262,7 @@ class RouterLoop:
         for unload in self._unloads.values():
             unload.offer(None if self._scheduler.is_at_rest else error)
         self.states = MappingProxyType(
-            dict.fromkeys(self._models, ProcessState.SHUTDOWN)
+            dict.fromkeys(self._scheduler.states(), ProcessState.SHUTDOWN)
         )
         if self._shutdown is not None:
             self._shutdown.reply.offer(self._scheduler.is_at_rest)
@@ -242,8 +272,8 @@ def _refuse(message: RouterMessage, error: RequestError) -> None:
     match message:
         case Submit(_, reply):
             reply.offer(error)
-        case Unload(_, _, unload):
-            unload.offer(error)
+        case Unload(_, _, answer) | Reload(_, _, _, answer):
+            answer.offer(error)
         case Inspect(view):
             view.offer(())
         case Shutdown(_, second):

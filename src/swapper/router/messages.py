@@ -4,12 +4,14 @@ Commands are imperative, facts past. The facts about processes are those of
 ``process.messages``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from swapper.config.schema import ModelConfig
 from swapper.core.errors import RequestError
 from swapper.core.ids import ModelId, TicketId, UnloadId
+from swapper.planner import Planner
 from swapper.process.messages import Exited, Started, Stopped
 from swapper.router.lease import Lease
 from swapper.scheduler import Queued, Ticket
@@ -60,6 +62,23 @@ class Inspect:
 
 
 @dataclass(frozen=True, slots=True)
+class Reload:
+    """Another configuration is in force from now on.
+
+    Attributes:
+        models: all there are now, by id.
+        planner: for these models.
+        priority: of waiting requests; 0 if absent.
+        reply: offered None when it is in force, an error when the router is ending.
+    """
+
+    models: Mapping[ModelId, ModelConfig]
+    planner: Planner
+    priority: Mapping[ModelId, int]
+    reply: Reply[RequestError | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Refuse what comes, stop everything and end the thread.
 
@@ -78,6 +97,7 @@ RouterMessage: TypeAlias = (
     | ServeDone
     | Unload
     | Inspect
+    | Reload
     | Shutdown
     | Started
     | Exited

@@ -3,6 +3,7 @@
 from swapper.scheduler.base import (
     AnswerUnload,
     Effect,
+    ForgetModel,
     Grant,
     Queued,
     Refuse,
@@ -18,6 +19,7 @@ __all__ = [
     "AnswerUnload",
     "Effect",
     "FifoScheduler",
+    "ForgetModel",
     "Grant",
     "Queued",
     "Refuse",

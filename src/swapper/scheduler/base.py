@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
+from swapper.config.schema import ModelConfig
 from swapper.core.errors import ProcessError, RequestError
 from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
 from swapper.core.states import ProcessState
+from swapper.planner.base import Planner
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class StopReason(StrEnum):
     UNLOAD = "unload"
     IDLE = "ttl"
     ABORT = "nobody waits for it"
+    RELOAD = "its configuration has changed"
     SHUTDOWN = "shutdown"
 
 
@@ -89,7 +92,14 @@ class AnswerUnload:
     unload: UnloadId
 
 
-Effect: TypeAlias = Grant | Refuse | StartModel | StopModel | AnswerUnload
+@dataclass(frozen=True, slots=True)
+class ForgetModel:
+    """A reload took this model away and nothing of it is left."""
+
+    model: ModelId
+
+
+Effect: TypeAlias = Grant | Refuse | StartModel | StopModel | AnswerUnload | ForgetModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,21 @@ class Scheduler(Protocol):
         self, unload: UnloadId, models: Collection[ModelId] | None, now: float
     ) -> Sequence[Effect]:
         """Stop these models (None: all) without waiting for their requests."""
+        ...
+
+    def reload(
+        self,
+        models: Mapping[ModelId, ModelConfig],
+        planner: Planner,
+        priority: Mapping[ModelId, int],
+        now: float,
+    ) -> Sequence[Effect]:
+        """Take over another configuration.
+
+        Models whose process need not be started anew go on undisturbed. The others
+        serve the requests they have, for no longer than their unload timeout, and
+        stop; until then no model is started.
+        """
         ...
 
     def tick(self, now: float) -> Sequence[Effect]:

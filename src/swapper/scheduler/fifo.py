@@ -8,8 +8,8 @@ model that has waiting tickets:
 3. Ready, nothing to evict, no swap is evicting it: grant.
 4. It would collide with an operation in flight: wait. A swap collides if its target
    is in our evict set or we are in its evict set; a model being stopped collides if
-   it is the target or in our evict set. A swap that nobody waits for any more is
-   called off instead.
+   it is the target or in our evict set; a model that a reload retires collides with
+   every start. A swap that nobody waits for any more is called off instead.
 5. It would evict a model that is still serving: wait.
 6. Otherwise start a swap; disjoint swaps run in parallel.
 
@@ -22,11 +22,11 @@ the present one is stale and dropped.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import (
     ConcurrencyLimitError,
+    ModelRemovedError,
     ModelUnloadedError,
     NotFoundError,
     ProcessError,
@@ -39,6 +39,7 @@ from swapper.planner.base import Planner
 from swapper.scheduler.base import (
     AnswerUnload,
     Effect,
+    ForgetModel,
     Grant,
     Queued,
     Refuse,
@@ -47,44 +48,12 @@ from swapper.scheduler.base import (
     StopReason,
     Ticket,
 )
+from swapper.scheduler.records import ModelRecord, Swap
 
-_NO_RUN = RunId(0)
 _STOPPED = ProcessState.STOPPED
 _STARTING = ProcessState.STARTING
 _READY = ProcessState.READY
 _STOPPING = ProcessState.STOPPING
-
-
-@dataclass(slots=True)
-class _Model:
-    """What the scheduler knows of one model; dicts keep arrival order."""
-
-    config: ModelConfig
-    priority: int
-    state: ProcessState = _STOPPED
-    run: RunId = _NO_RUN
-    idle_since: float = 0.0  # meaningful while READY and without leases
-    queue: dict[TicketId, Ticket] = field(default_factory=dict)
-    leases: set[TicketId] = field(default_factory=set)
-
-    @property
-    def id(self) -> ModelId:
-        return self.config.id
-
-
-@dataclass(slots=True)
-class _Swap:
-    """A load in flight: first the evicted stop, then the target starts.
-
-    Attributes:
-        evict: models this swap stops; fixed, part of the collision rule.
-        stopping: models that have to be stopped before the target may start.
-    """
-
-    target: _Model
-    evict: frozenset[ModelId]
-    stopping: set[ModelId]
-    waiters: dict[TicketId, Ticket]
 
 
 class FifoScheduler:
@@ -106,10 +75,10 @@ class FifoScheduler:
         """
         given = priority or {}
         self._models = {
-            id_: _Model(models[id_], given.get(id_, 0)) for id_ in sorted(models)
+            id_: ModelRecord(models[id_], given.get(id_, 0)) for id_ in sorted(models)
         }
         self._planner = planner
-        self._swaps: dict[ModelId, _Swap] = {}
+        self._swaps: dict[ModelId, Swap] = {}
         self._unloads: dict[UnloadId, set[ModelId]] = {}
         self._model_of: dict[TicketId, ModelId] = {}
         self._runs = 0
@@ -151,6 +120,9 @@ class FifoScheduler:
         model.leases.remove(ticket)
         if not model.leases:
             model.idle_since = now
+            if model.retires_at is not None:
+                self._stop(model, StopReason.RELOAD)
+            self._forget_if_gone(model)
             self._drain(now)
         return self._take_effects()
 
@@ -171,6 +143,32 @@ class FifoScheduler:
         self._drain(now)
         return self._take_effects()
 
+    def reload(
+        self,
+        models: Mapping[ModelId, ModelConfig],
+        planner: Planner,
+        priority: Mapping[ModelId, int],
+        now: float,
+    ) -> list[Effect]:
+        """Take over another configuration; see ``Scheduler.reload``."""
+        self._planner = planner
+        for swap in list(self._swaps.values()):
+            if swap.target.state is not _STARTING:
+                self._dissolve(swap)  # the new planner decides whom it evicts
+        for id_, config in models.items():
+            model = self._models.setdefault(id_, ModelRecord(config, 0))
+            model.config, model.is_removed = config, False
+            model.priority = priority.get(id_, 0)
+            self._retire(model, now, keep=model.running.process == config.process)
+        for model in [m for m in self._models.values() if m.id not in models]:
+            model.is_removed = True
+            self._refuse_waiting(model, ModelRemovedError(model.id))
+            self._retire(model, now, keep=False)
+            self._forget_if_gone(model)
+        self._models = dict(sorted(self._models.items()))
+        self._drain(now)
+        return self._take_effects()
+
     def shutdown(self, now: float) -> list[Effect]:  # noqa: ARG002 - the Protocol's shape
         """Refuse everything from here on and stop all models."""
         self._is_shutting_down = True
@@ -185,8 +183,8 @@ class FifoScheduler:
         self, model: ModelId, run: RunId, error: ProcessError | None, now: float
     ) -> list[Effect]:
         """Note the end of a start; see ``Scheduler.started``."""
-        target = self._models[model]
-        if target.run != run or target.state is not _STARTING:
+        target = self._models.get(model)
+        if target is None or target.run != run or target.state is not _STARTING:
             return []  # stale: this start was called off
         swap = self._swaps.pop(model)
         if error is None:
@@ -200,8 +198,8 @@ class FifoScheduler:
 
     def exited(self, model: ModelId, run: RunId, now: float) -> list[Effect]:  # noqa: ARG002 - the Protocol's shape
         """Note that a ready process ended by itself; see ``Scheduler.exited``."""
-        target = self._models[model]
-        if target.run != run or target.state is not _READY:
+        target = self._models.get(model)
+        if target is None or target.run != run or target.state is not _READY:
             return []
         target.state = _STOPPING  # READY -> STOPPING
         swap = self._swaps.get(model)
@@ -211,10 +209,10 @@ class FifoScheduler:
 
     def stopped(self, model: ModelId, run: RunId, now: float) -> list[Effect]:
         """Note that nothing is left of a run; see ``Scheduler.stopped``."""
-        gone = self._models[model]
-        if gone.run != run or gone.state is not _STOPPING:
+        gone = self._models.get(model)
+        if gone is None or gone.run != run or gone.state is not _STOPPING:
             return []
-        gone.state = _STOPPED  # STOPPING -> STOPPED
+        gone.state, gone.retires_at = _STOPPED, None  # STOPPING -> STOPPED
         for swap in list(self._swaps.values()):
             if model in swap.stopping:
                 swap.stopping.remove(model)
@@ -222,6 +220,7 @@ class FifoScheduler:
         for left in self._unloads.values():
             left.discard(model)
         self._answer_unloads()
+        self._forget_if_gone(gone)
         self._drain(now)
         return self._take_effects()
 
@@ -230,21 +229,28 @@ class FifoScheduler:
     def tick(self, now: float) -> list[Effect]:
         """Unload what has been idle for its ``ttl``; see ``Scheduler.tick``."""
         for model in self._models.values():
+            if model.retires_at is not None and model.retires_at <= now:
+                self._stop(model, StopReason.RELOAD)
             expiry = self._idle_expiry(model)
             if expiry is not None and expiry <= now:
                 self._stop(model, StopReason.IDLE)
         return self._take_effects()
 
     def next_deadline(self) -> float | None:
-        """Return when the first idle model expires, None for never."""
-        expiries = (self._idle_expiry(model) for model in self._models.values())
-        return min((at for at in expiries if at is not None), default=None)
+        """Return when the first model is to be stopped, None for never."""
+        times = [
+            at
+            for model in self._models.values()
+            for at in (self._idle_expiry(model), self._retirement(model))
+            if at is not None
+        ]
+        return min(times, default=None)
 
     # -- what others may see ---------------------------------------------------
 
     def states(self) -> dict[ModelId, ProcessState]:
         """Return a copy of every model's state, in order of ids."""
-        return {id_: model.state for id_, model in self._models.items()}
+        return {id_: model.shown_state for id_, model in self._models.items()}
 
     def queue(self) -> list[Queued]:
         """Return the waiting tickets, those waiting for room in queue order."""
@@ -277,7 +283,7 @@ class FifoScheduler:
         for model in waiting:
             self._advance(model, now)
 
-    def _advance(self, model: _Model, now: float) -> None:
+    def _advance(self, model: ModelRecord, now: float) -> None:
         """Take the tickets of one model as far as they can go now."""
         joined = self._swaps.get(model.id)
         if joined is not None:  # (2)
@@ -286,7 +292,7 @@ class FifoScheduler:
             return
         evict = self._planner.eviction_for(model.id, self._running_beside(model))
         colliding = self._colliding_swaps(model, evict)
-        if model.state is _READY and not evict and not colliding:  # (3)
+        if model.shown_state is _READY and not evict and not colliding:  # (3)
             self._grant(model, model.queue)
             model.queue = {}
         elif colliding or self._meets_a_stop(model, evict):  # (4)
@@ -295,39 +301,43 @@ class FifoScheduler:
         elif not any(self._models[id_].leases for id_ in evict):  # (5)
             self._start_swap(model, evict, now)  # (6)
 
-    def _running_beside(self, model: _Model) -> list[ModelId]:
+    def _running_beside(self, model: ModelRecord) -> list[ModelId]:
         return [
             other.id
             for other in self._models.values()
             if other is not model
+            and not other.is_removed
             and (other.state is not _STOPPED or other.id in self._swaps)
         ]
 
     def _colliding_swaps(
-        self, model: _Model, evict: Collection[ModelId]
-    ) -> list[_Swap]:
+        self, model: ModelRecord, evict: Collection[ModelId]
+    ) -> list[Swap]:
         return [
             swap
             for swap in self._swaps.values()
             if swap.target.id in evict or model.id in swap.evict
         ]
 
-    def _meets_a_stop(self, model: _Model, evict: Collection[ModelId]) -> bool:
-        return model.state is _STOPPING or any(
-            self._models[id_].state is _STOPPING for id_ in evict
+    def _meets_a_stop(self, model: ModelRecord, evict: Collection[ModelId]) -> bool:
+        return (
+            model.state is _STOPPING
+            or any(self._models[id_].state is _STOPPING for id_ in evict)
+            # What a reload retires may hold the memory or the port we need.
+            or any(other.is_leaving for other in self._models.values())
         )
 
     def _start_swap(
-        self, target: _Model, evict: Collection[ModelId], now: float
+        self, target: ModelRecord, evict: Collection[ModelId], now: float
     ) -> None:
-        swap = _Swap(target, frozenset(evict), set(evict), target.queue)
+        swap = Swap(target, frozenset(evict), set(evict), target.queue)
         target.queue = {}
         self._swaps[target.id] = swap
         for id_ in evict:
             self._stop(self._models[id_], StopReason.SWAP, target.id)
         self._load_when_clear(swap, now)
 
-    def _load_when_clear(self, swap: _Swap, now: float) -> None:
+    def _load_when_clear(self, swap: Swap, now: float) -> None:
         target = swap.target
         if swap.stopping:
             return
@@ -338,10 +348,11 @@ class FifoScheduler:
             return
         self._runs += 1
         target.run = RunId(self._runs)
+        target.running = target.config
         target.state = _STARTING  # STOPPED -> STARTING
         self._effects.append(StartModel(target.id, target.run))
 
-    def _call_off(self, swaps: Iterable[_Swap]) -> bool:
+    def _call_off(self, swaps: Iterable[Swap]) -> bool:
         """Abort loads that nobody waits for; return whether there was one."""
         called_off = list(swaps)
         for swap in called_off:
@@ -350,16 +361,42 @@ class FifoScheduler:
                 self._stop(swap.target, StopReason.ABORT)
         return bool(called_off)
 
+    # -- reload --------------------------------------------------------------------
+
+    def _dissolve(self, swap: Swap) -> None:
+        """Have the waiters of *swap* decided anew; what it stops goes on stopping."""
+        model = swap.target
+        del self._swaps[model.id]
+        model.queue = swap.waiters | model.queue
+
+    def _retire(self, model: ModelRecord, now: float, *, keep: bool) -> None:
+        """Let a run end that the newest configuration would not make, or keep it."""
+        if keep or model.state is _STOPPED:
+            model.retires_at = None
+            return
+        swap = self._swaps.get(model.id)
+        if swap is not None:
+            self._dissolve(swap)
+        if model.retires_at is None:
+            model.retires_at = now + model.running.unload_timeout_s
+        if model.state is _STARTING or not model.leases:  # leases of an earlier run
+            self._stop(model, StopReason.RELOAD)
+
+    def _forget_if_gone(self, model: ModelRecord) -> None:
+        if model.is_removed and model.state is _STOPPED and not model.leases:
+            del self._models[model.id]
+            self._effects.append(ForgetModel(model.id))
+
     # -- small moves -----------------------------------------------------------
 
     def _stop(
-        self, model: _Model, reason: StopReason, target: ModelId | None = None
+        self, model: ModelRecord, reason: StopReason, target: ModelId | None = None
     ) -> None:
         if model.state in {_STARTING, _READY}:
             model.state = _STOPPING  # STARTING, READY -> STOPPING
             self._effects.append(StopModel(model.id, model.run, reason, target))
 
-    def _grant(self, model: _Model, tickets: Mapping[TicketId, Ticket]) -> None:
+    def _grant(self, model: ModelRecord, tickets: Mapping[TicketId, Ticket]) -> None:
         model.leases.update(tickets)
         self._effects.extend(Grant(t, model.run) for t in tickets.values())
 
@@ -368,7 +405,7 @@ class FifoScheduler:
             del self._model_of[ticket.id]
             self._effects.append(Refuse(ticket, error))
 
-    def _refuse_waiting(self, model: _Model, error: RequestError) -> None:
+    def _refuse_waiting(self, model: ModelRecord, error: RequestError) -> None:
         """Refuse everybody who waits for the model and forget its swap."""
         swap = self._swaps.pop(model.id, None)
         if swap is not None:
@@ -376,12 +413,12 @@ class FifoScheduler:
         self._refuse(model.queue, error)
         model.queue = {}
 
-    def _admit(self, id_: ModelId) -> _Model:
+    def _admit(self, id_: ModelId) -> ModelRecord:
         """Return the model if it may have one more request, else raise why not."""
         if self._is_shutting_down:
             raise ShuttingDownError(self._planner.name)
         model = self._models.get(id_)
-        if model is None:
+        if model is None or model.is_removed:
             raise NotFoundError("no local server found for requested model")
         swap = self._swaps.get(id_)
         waiting = len(model.queue) + (len(swap.waiters) if swap else 0)
@@ -389,11 +426,16 @@ class FifoScheduler:
             raise ConcurrencyLimitError
         return model
 
-    def _idle_expiry(self, model: _Model) -> float | None:
+    def _idle_expiry(self, model: ModelRecord) -> float | None:
         is_idle = not (model.leases or model.queue or model.id in self._swaps)
         if model.state is _READY and model.config.ttl_s > 0 and is_idle:
             return model.idle_since + model.config.ttl_s
         return None
+
+    @staticmethod
+    def _retirement(model: ModelRecord) -> float | None:
+        is_running = model.state in {_STARTING, _READY}
+        return model.retires_at if is_running else None
 
     def _answer_unloads(self) -> None:
         for unload in [id_ for id_, left in self._unloads.items() if not left]:

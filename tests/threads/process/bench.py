@@ -95,11 +95,11 @@ class Subject:
         self.told = Recorder()
         self.monitor = Monitor()
         self.supervisor = ProcessSupervisor(
-            config, notify=self.told, monitor=self.monitor, host=host
+            config.id, notify=self.told, monitor=self.monitor, host=host
         )
 
     def ensure_ready(self, run: int) -> None:
-        self.supervisor.ensure_ready(RunId(run))
+        self.supervisor.ensure_ready(RunId(run), self.config)
 
     def stop(self, run: int, grace_s: float = 5.0) -> None:
         self.supervisor.stop(RunId(run), grace_s)

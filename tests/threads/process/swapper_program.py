@@ -37,8 +37,10 @@ def start(host: ProcessHost, name: str, cmd: str) -> ProcessSupervisor:
     config = ModelConfig(
         id=ModelId(name), cmd=cmd, proxy="http://127.0.0.1:1", check_endpoint="none"
     )
-    supervisor = ProcessSupervisor(config, notify=listen, monitor=Monitor(), host=host)
-    supervisor.ensure_ready(RunId(1))
+    supervisor = ProcessSupervisor(
+        config.id, notify=listen, monitor=Monitor(), host=host
+    )
+    supervisor.ensure_ready(RunId(1), config)
     ready.wait(10.0)
     return supervisor
 

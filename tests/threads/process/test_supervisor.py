@@ -252,10 +252,10 @@ def test_an_ended_listener_is_no_fault_of_the_supervisor(bench: Bench) -> None:
     ended.close()
     model = bench.model()
     supervisor = ProcessSupervisor(
-        model.config, notify=ended.put, monitor=model.monitor, host=bench.host
+        model.config.id, notify=ended.put, monitor=model.monitor, host=bench.host
     )
 
-    supervisor.ensure_ready(RunId(1))
+    supervisor.ensure_ready(RunId(1), model.config)
     supervisor.shutdown(0.0)
 
     assert supervisor.join(10.0)

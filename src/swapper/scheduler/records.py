@@ -1,0 +1,74 @@
+"""What a scheduler remembers of each model and of each load in flight.
+
+Only its scheduler writes these, in the router thread.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from swapper.config.schema import ModelConfig
+from swapper.core.ids import ModelId, RunId, TicketId
+from swapper.core.states import ProcessState
+from swapper.scheduler.base import Ticket
+
+NO_RUN: Final = RunId(0)
+_STOPPED = ProcessState.STOPPED
+_STOPPING = ProcessState.STOPPING
+
+
+@dataclass(slots=True)
+class ModelRecord:
+    """What the scheduler knows of one model; dicts keep arrival order.
+
+    Attributes:
+        config: the newest definition; the next run is made of it.
+        running: the definition that the present run is made of.
+        retires_at: when a run that a reload has made obsolete is stopped at the
+            latest; None if it may go on.
+        is_removed: the configuration does not have the model any more.
+    """
+
+    config: ModelConfig
+    priority: int
+    running: ModelConfig = field(init=False)
+    retires_at: float | None = None
+    is_removed: bool = False
+    state: ProcessState = _STOPPED
+    run: RunId = NO_RUN
+    idle_since: float = 0.0  # meaningful while READY and without leases
+    queue: dict[TicketId, Ticket] = field(default_factory=dict)
+    leases: set[TicketId] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.running = self.config
+
+    @property
+    def id(self) -> ModelId:
+        """Return the model's id."""
+        return self.config.id
+
+    @property
+    def is_leaving(self) -> bool:
+        """Tell whether a reload ends the present run."""
+        obsolete = self.is_removed or self.retires_at is not None
+        return obsolete and self.state is not _STOPPED
+
+    @property
+    def shown_state(self) -> ProcessState:
+        """Return the state for others: a run that ends takes no more requests."""
+        return self.state if self.retires_at is None else _STOPPING
+
+
+@dataclass(slots=True)
+class Swap:
+    """A load in flight: first the evicted stop, then the target starts.
+
+    Attributes:
+        evict: models this swap stops; fixed, part of the collision rule.
+        stopping: models that have to be stopped before the target may start.
+    """
+
+    target: ModelRecord
+    evict: frozenset[ModelId]
+    stopping: set[ModelId]
+    waiters: dict[TicketId, Ticket]
