@@ -13,12 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from swapper.config import Config, load_config
-from swapper.core.errors import (
-    ClientGoneError,
-    ConfigError,
-    ConfigProblem,
-    RequestError,
-)
+from swapper.core.errors import ClientGoneError, RequestError
 from swapper.core.ids import ModelId
 from swapper.logs import Logs, MonitorHandler
 from swapper.planner import make_planner
@@ -59,7 +54,6 @@ class App:
             config: what to serve.
             stdout: where logs go besides the log routes; None for nowhere.
         """
-        _refuse_unsupported(config)
         self.config = config
         self.logs = Logs(config.log_to_stdout if stdout else "none", stdout)
         self._handler = _attach_log(self.logs, config.log_level)
@@ -144,13 +138,6 @@ def create_app(config: Config | str | os.PathLike[str]) -> App:
     if not isinstance(config, Config):
         config = load_config(Path(config))
     return App(config)
-
-
-def _refuse_unsupported(config: Config) -> None:
-    # A warning would leave a server open that its owner believes to be closed.
-    if config.api_keys:
-        message = "authentication is not supported by this version yet; remove the keys"
-        raise ConfigError(ConfigProblem("apiKeys", message))
 
 
 def _upstreams(config: Config) -> dict[ModelId, Upstream]:

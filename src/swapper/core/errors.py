@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from swapper.core import wire
 from swapper.core.ids import ModelId
 
 
@@ -89,6 +90,20 @@ class InvalidJsonError(BadRequestError):
     """The body says it is JSON and is not."""
 
     code = "invalid_json"
+
+
+class AuthenticationError(RequestError):
+    """The request shows no API key, or one that is not configured."""
+
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__("unauthorized: invalid or missing API key")
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the challenge, which has browsers ask for a password."""
+        return {"WWW-Authenticate": f'Basic realm="{wire.REALM}"'}
 
 
 class ForbiddenError(RequestError):

@@ -5,6 +5,9 @@ from typing import Final
 SRC: Final = "swapper"
 """``src`` of the error envelope, prefix of text errors, heading of HTML errors."""
 
+REALM: Final = "swapper"
+"""Realm of the authentication challenge."""
+
 OWNED_BY: Final = "swapper"
 """``owned_by`` of each entry of the model list."""
 

@@ -1,6 +1,6 @@
 """The WSGI application; everything a request passes is on this page.
 
-access log > preflight > cross-site rule > routes > handler > errors
+access log > preflight > cross-site rule > routes > API key > handler > errors
 """
 
 import logging
@@ -15,6 +15,7 @@ from swapper.logs import Logs
 from swapper.relay import Upstream
 from swapper.router import LocalRouter
 from swapper.sync import CancelToken
+from swapper.web.auth import KeyCheck
 from swapper.web.browser import preflight, refuse_cross_site
 from swapper.web.client import ClientWatch
 from swapper.web.errors import error_response
@@ -108,10 +109,14 @@ def _routes(
     models = ModelRoutes(config, router)
     operations = OperationRoutes(config, router)
     log = LogRoutes(config, logs, ending)
-    fixed: dict[str, dict[str, Handler]] = {
+    guard = KeyCheck(config.api_keys).guard
+    public: dict[str, dict[str, Handler]] = {
         "/": {"GET": operations.index},
         "/health": {"GET": operations.health},
         "/wol-health": {"GET": operations.health},
+        "/upstream": {"GET": lambda _: redirect("/ui/models", 302)},
+    }
+    guarded: dict[str, dict[str, Handler]] = {
         "/v1/models": {"GET": models.listing},
         "/models": {"GET": models.listing},
         "/running": {"GET": models.running},
@@ -119,18 +124,20 @@ def _routes(
         "/api/models/unload": {"POST": operations.unload_all_json},
         "/logs": {"GET": log.history},
         "/logs/stream": {"GET": log.stream},
-        "/upstream": {"GET": lambda _: redirect("/ui/models", 302)},
     }
     for path in BODY_PATHS:
-        fixed.setdefault(path, {})["POST"] = inference
+        guarded.setdefault(path, {})["POST"] = inference
     for path in QUERY_PATHS:
-        fixed.setdefault(path, {})["GET"] = inference
-    subtrees: dict[str, dict[str, Handler]] = {
+        guarded.setdefault(path, {})["GET"] = inference
+    guarded_subtrees: dict[str, dict[str, Handler]] = {
         "/upstream/": {ANY: UpstreamRoutes(config, service).serve},
         "/logs/stream/": {"GET": log.stream},
         "/api/models/unload/": {"POST": operations.unload_one},
     }
-    return Routes(fixed, subtrees)
+    return Routes(
+        public | {path: guard(methods) for path, methods in guarded.items()},
+        {prefix: guard(methods) for prefix, methods in guarded_subtrees.items()},
+    )
 
 
 class _Body:

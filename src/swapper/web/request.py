@@ -27,6 +27,8 @@ class Request:
         closers: what runs, each once, when the response has ended.
         rest: for subtree routes, the raw path after the route's prefix, without a
             leading slash; set by the router table.
+        used_key: the entry of ``apiKeys`` that let the request in, "" if no key was
+            asked for. A secret: never logged, never sent to a peer.
     """
 
     def __init__(self, environ: "WSGIEnvironment", client: Client) -> None:
@@ -35,6 +37,7 @@ class Request:
         self.method: str = environ["REQUEST_METHOD"]
         self.path, self.query = _split_target(environ)
         self.rest = ""
+        self.used_key = ""
         self.closers: list[Callable[[], object]] = []
 
     def on_close(self, callback: Callable[[], object]) -> None:
