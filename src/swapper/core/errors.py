@@ -154,6 +154,16 @@ class ModelRemovedError(RequestError):
         super().__init__(f"model {model} was removed from the configuration")
 
 
+class RequestCancelledError(RequestError):
+    """Somebody cancelled the request through the API while it waited."""
+
+    status = 503
+    code = "cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("request cancelled while it waited for its model")
+
+
 class ShuttingDownError(RequestError):
     """swapper is ending; nothing new is served."""
 

@@ -3,5 +3,6 @@
 from swapper.router.lease import Lease
 from swapper.router.local import LocalRouter
 from swapper.router.loop import ProcessHandle, ProcessSpawner
+from swapper.router.pending import PendingLease
 
-__all__ = ["Lease", "LocalRouter", "ProcessHandle", "ProcessSpawner"]
+__all__ = ["Lease", "LocalRouter", "PendingLease", "ProcessHandle", "ProcessSpawner"]

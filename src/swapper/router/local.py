@@ -5,18 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 from swapper.config.schema import ModelConfig
 from swapper.core.clock import Clock, SystemClock
-from swapper.core.errors import (
-    ClientGoneError,
-    InboxClosedError,
-    RequestError,
-    ShuttingDownError,
-)
+from swapper.core.errors import InboxClosedError, RequestError, ShuttingDownError
 from swapper.core.ids import ModelId, TicketId, UnloadId
 from swapper.core.states import ProcessState
 from swapper.planner import Planner
 from swapper.router.lease import Lease
 from swapper.router.loop import ProcessSpawner, RouterLoop
-from swapper.router.messages import Cancel, Inspect, Reload, Shutdown, Submit, Unload
+from swapper.router.messages import Inspect, Reload, Shutdown, Unload
+from swapper.router.pending import PendingLease
 from swapper.scheduler import Queued, Scheduler, Ticket
 from swapper.sync import CancelToken, Reply
 
@@ -48,33 +44,28 @@ class LocalRouter:
         """Start the router thread. Once."""
         self._loop.start()
 
+    def submit(self, model: ModelId, token: CancelToken) -> PendingLease:
+        """Ask for permission to send *model* a request; never blocks.
+
+        A cancelled *token* ends the wait and takes the request out of the queue.
+        What is returned must be closed.
+
+        Raises:
+            ShuttingDownError: the router has ended.
+        """
+        ticket = Ticket(TicketId(next(self._numbers)), model, self._clock.monotonic())
+        return PendingLease(ticket, self._loop.inbox, token)
+
     def acquire(self, model: ModelId, token: CancelToken) -> Lease:
         """Wait until *model* may serve a request and return the permission.
 
-        Blocks as long as loads and other requests take; a cancelled *token* ends the
-        wait and takes the request out of the queue.
+        Blocks as long as loads and other requests take.
 
         Raises:
             ClientGoneError: *token* was cancelled first.
-            RequestError: the model cannot serve: unknown, at its limit, failed to
-                start, unloaded meanwhile, or swapper is ending.
+            RequestError: the model cannot serve; see ``PendingLease.wait``.
         """
-        ticket = Ticket(TicketId(next(self._numbers)), model, self._clock.monotonic())
-        reply: Reply[Lease | RequestError] = Reply()
-        binding = token.bind(reply.abandon)
-        try:
-            self._loop.inbox.put(Submit(ticket, reply))
-            answer = reply.wait()
-        except ClientGoneError:
-            self._loop.notify(Cancel(ticket.id))
-            raise
-        except InboxClosedError:
-            raise ShuttingDownError("router") from None
-        finally:
-            binding.release()
-        if isinstance(answer, RequestError):
-            raise answer.with_traceback(None)  # one error may answer many callers
-        return answer
+        return self.submit(model, token).wait()
 
     def unload(self, models: Collection[ModelId] | None = None) -> None:
         """Stop these models (None: all); return when they have stopped.

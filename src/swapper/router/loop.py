@@ -21,6 +21,7 @@ from swapper.router.lease import Lease
 from swapper.router.messages import (
     Cancel,
     Inspect,
+    Locate,
     Reload,
     RouterMessage,
     ServeDone,
@@ -99,6 +100,7 @@ class RouterLoop:
         self._unloads: dict[UnloadId, Reply[RequestError | None]] = {}
         self._shutdown: Shutdown | None = None
         self._give_up_at: float | None = None
+        self._places: Mapping[TicketId, int] | None = None  # made when asked for
         self.states: Mapping[ModelId, ProcessState] = MappingProxyType(
             scheduler.states()
         )
@@ -149,8 +151,8 @@ class RouterLoop:
             case Unload(unload, models, answer):
                 self._unloads[unload] = answer
                 effects = self._scheduler.unload(unload, models, now)
-            case Inspect(view):
-                view.offer(self._scheduler.queue())
+            case Inspect() | Locate():
+                self._show(message)
                 return
             case Reload():
                 effects = self._reload(message, now)
@@ -173,7 +175,17 @@ class RouterLoop:
             case _:
                 assert_never(fact)
 
+    def _show(self, asked: Inspect | Locate) -> None:
+        if isinstance(asked, Inspect):
+            asked.reply.offer(self._scheduler.queue())
+            return
+        if self._places is None:  # many may ask between two changes of the queue
+            queue = self._scheduler.queue()
+            self._places = {q.ticket.id: q.position for q in queue}
+        asked.reply.offer(self._places.get(asked.ticket))
+
     def _carry_out(self, effects: Sequence[Effect], now: float) -> None:
+        self._places = None
         todo = list(effects)
         while todo:
             effect = todo.pop(0)
@@ -276,6 +288,8 @@ def _refuse(message: RouterMessage, error: RequestError) -> None:
             answer.offer(error)
         case Inspect(view):
             view.offer(())
+        case Locate(_, place):
+            place.offer(None)
         case Shutdown(_, second):
             second.offer(False)
         case Cancel() | ServeDone() | Started() | Exited() | Stopped():

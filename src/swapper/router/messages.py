@@ -79,6 +79,18 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True)
+class Locate:
+    """A caller wants to know its place.
+
+    Attributes:
+        reply: offered ``Queued.position``, None if the ticket does not wait.
+    """
+
+    ticket: TicketId
+    reply: Reply[int | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Refuse what comes, stop everything and end the thread.
 
@@ -98,6 +110,7 @@ RouterMessage: TypeAlias = (
     | Unload
     | Inspect
     | Reload
+    | Locate
     | Shutdown
     | Started
     | Exited

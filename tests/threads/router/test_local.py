@@ -11,6 +11,7 @@ from swapper.core.errors import (
     ClientGoneError,
     ModelUnloadedError,
     NotFoundError,
+    RequestCancelledError,
     RequestError,
     ShuttingDownError,
     StartAbortedError,
@@ -127,6 +128,81 @@ def test_callers_that_leave_while_being_granted_leave_no_lease(bench: Bench) -> 
     bench.ask(B).result(WAIT_S).done()  # only possible if nothing counts on A
 
 
+def test_a_pending_lease_knows_its_place(bench: Bench) -> None:
+    running = bench.router.submit(A, CancelToken())
+    assert running.place() in {None, 0}
+    lease = running.wait(WAIT_S)
+    assert running.place() is None
+    waiting = [bench.router.submit(m, CancelToken()) for m in (B, C, B)]
+
+    assert [w.place() for w in waiting] == [1, 2, 3]
+    with pytest.raises(TimeoutError):
+        waiting[1].wait(0)
+    waiting[0].close()
+    assert [w.place() for w in waiting] == [None, 1, 2]
+    bench.processes[C].hold_start = True
+    lease.done()
+    assert [waiting[1].place(), waiting[2].place()] == [0, 1]
+    waiting[2].close()
+    bench.processes[C].finish_start()
+    waiting[1].wait(WAIT_S).done()
+
+
+def test_a_place_of_none_means_that_the_answer_is_there(bench: Bench) -> None:
+    """No race: a ticket that was just submitted has been decided on."""
+    bench.ask(A).result(WAIT_S).done()
+    for _ in range(300):
+        pending = bench.router.submit(A, CancelToken())
+        assert pending.place() is None
+        pending.wait(0).done()
+    refused = bench.router.submit(ModelId("zz"), CancelToken())
+    assert refused.place() is None
+    with pytest.raises(NotFoundError):
+        refused.wait(0)
+
+
+def test_q2_a_cancelled_ticket_is_refused_with_503_and_forgotten(bench: Bench) -> None:
+    running = bench.router.submit(A, CancelToken())
+    lease = running.wait(WAIT_S)
+    waiting = bench.router.submit(B, CancelToken())
+
+    assert not running.cancel()
+    assert waiting.cancel()
+    assert not waiting.cancel()
+    with pytest.raises(RequestCancelledError) as caught:
+        waiting.wait(WAIT_S)
+    assert (caught.value.status, caught.value.code) == (503, "cancelled")
+    bench.wait_for_queue(0)
+    lease.done()
+    bench.ask(A).result(WAIT_S).done()
+    assert bench.processes[B].starts == []
+
+
+def test_closing_a_pending_lease_ends_the_lease_that_came_meanwhile(
+    bench: Bench,
+) -> None:
+    for _ in range(300):
+        bench.router.submit(A, CancelToken()).close()
+    pending = bench.router.submit(A, CancelToken())
+    assert pending.wait(WAIT_S).model == A
+    pending.close()
+    pending.close()
+
+    bench.ask(B).result(WAIT_S).done()  # only possible if nothing counts on A
+
+
+def test_a_token_cancelled_before_the_submit_leaves_nothing_behind(
+    bench: Bench,
+) -> None:
+    bench.processes[A].hold_start = True
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(ClientGoneError):
+        bench.router.acquire(A, token)
+
+    bench.wait_for_queue(0)
+
+
 def test_unload_while_loading_then_a_new_request_succeeds(bench: Bench) -> None:
     bench.processes[A].hold_start = True
     first = bench.ask(A)
@@ -164,7 +240,8 @@ def test_evicted_models_get_their_own_unload_timeout_as_grace(bench: Bench) -> N
 def test_shutdown_answers_everybody_and_ends_the_thread(bench: Bench) -> None:
     bench.processes[A].hold_start = True
     loading, queued = bench.ask(A), bench.ask(B)
-    bench.wait_for_queue(2)
+    late = bench.router.submit(C, CancelToken())
+    bench.wait_for_queue(3)
 
     assert bench.router.shutdown(5)
     for caller in (loading, queued):
@@ -172,6 +249,8 @@ def test_shutdown_answers_everybody_and_ends_the_thread(bench: Bench) -> None:
             caller.result(WAIT_S)
     with pytest.raises(ShuttingDownError):
         bench.router.acquire(A, CancelToken())
+    assert late.place() is None
+    late.close()
     assert not bench.router.shutdown(5)
     bench.router.unload()
     assert set(bench.router.states().values()) == {ProcessState.SHUTDOWN}
