@@ -5,81 +5,14 @@ unknown keys come from it, and so does the JSON schema for editors
 (``json_schema.py``). Names follow the file's spelling (config.md sections 8 to 18).
 """
 
-import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from swapper.core.json import JsonValue
+from swapper.config.key import Key, KeySet, Kind
 
-_LONGEST_MISSPELT: Final = 40
-
-
-class Kind(StrEnum):
-    """What a key's value may be; the conversions are those of config.md section 4."""
-
-    BOOLEAN = "boolean"
-    INTEGER = "integer"
-    DURATION = "duration"
-    TEXT = "text"
-    TEXTS = "list of texts"
-    JSON = "mapping of anything"
-    MACROS = "mapping of macros"
-    SECTION = "mapping of settings"
-    SECTIONS = "mapping of names to settings"
-    TEXT_MAP = "mapping of names to texts"
-    INTEGER_MAP = "mapping of names to whole numbers"
-    JSON_MAP = "mapping of names to mappings of anything"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """One key.
-
-    Attributes:
-        about: what it does, one or two sentences.
-        default: the value when the key is absent or null; None where there is none
-            or where it depends on other keys.
-        minimum: the smallest whole number that is not an error.
-        words: for a text, all that it may be; for a boolean, texts allowed besides.
-        hints: for a text, sensible values; others are no error.
-        is_required: whether its owner must have it.
-        below: the keys of a SECTION, or of each entry of SECTIONS.
-        is_inert: old files have it, and it never has an effect.
-        is_pending: read and checked, but without effect in this version.
-    """
-
-    kind: Kind
-    about: str
-    default: JsonValue = None
-    minimum: int | None = None
-    words: tuple[str, ...] = ()
-    hints: tuple[str, ...] = ()
-    is_required: bool = False
-    below: "KeySet | None" = None
-    is_inert: bool = False
-    is_pending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class KeySet:
-    """The keys of one kind of mapping."""
-
-    keys: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
-
-    def __contains__(self, name: str) -> bool:
-        """Tell whether *name* is a key of the format."""
-        return name in self.keys
-
-    def closest(self, name: str) -> str:
-        """Return the key that *name* was probably meant to be; "" if none."""
-        if len(name) > _LONGEST_MISSPELT:
-            return ""
-        spellings = {key.lower(): key for key in self.keys}
-        found = difflib.get_close_matches(name.lower(), sorted(spellings), n=1)
-        return spellings[found[0]] if found else ""
+_MODALITIES: Final = ("text", "audio", "image")
+_NOT_BLANK: Final = r"\S"
+_NOT_EMPTY: Final = "."
 
 
 def _set(**keys: Key) -> KeySet:
@@ -117,6 +50,7 @@ def _text(
     *,
     words: tuple[str, ...] = (),
     hints: tuple[str, ...] = (),
+    pattern: str = "",
     is_required: bool = False,
 ) -> Key:
     return Key(
@@ -125,14 +59,27 @@ def _text(
         about=about,
         words=words,
         hints=hints,
+        pattern=pattern,
         is_required=is_required,
     )
 
 
 def _texts(
-    about: str, *, default: tuple[str, ...] = (), is_required: bool = False
+    about: str,
+    *,
+    default: tuple[str, ...] = (),
+    words: tuple[str, ...] = (),
+    pattern: str = "",
+    is_required: bool = False,
 ) -> Key:
-    return Key(kind=Kind.TEXTS, default=default, about=about, is_required=is_required)
+    return Key(
+        kind=Kind.TEXTS,
+        default=default,
+        about=about,
+        words=words,
+        pattern=pattern,
+        is_required=is_required,
+    )
 
 
 def _json(about: str) -> Key:
@@ -143,8 +90,8 @@ def _section(below: KeySet, about: str, *, is_pending: bool = False) -> Key:
     return Key(kind=Kind.SECTION, below=below, about=about, is_pending=is_pending)
 
 
-def _sections(below: KeySet, about: str) -> Key:
-    return Key(kind=Kind.SECTIONS, below=below, about=about)
+def _sections(below: KeySet, about: str, *, name_pattern: str = "") -> Key:
+    return Key(kind=Kind.SECTIONS, below=below, about=about, name_pattern=name_pattern)
 
 
 _MACROS: Final = Key(
@@ -199,8 +146,8 @@ def _timeouts(response_header_s: int) -> KeySet:
 CAPABILITIES: Final = KeySet(
     MappingProxyType(
         {
-            "in": _texts("What the model takes: text, audio, image."),
-            "out": _texts("What the model makes: text, audio, image."),
+            "in": _texts("What the model takes.", words=_MODALITIES),
+            "out": _texts("What the model makes.", words=_MODALITIES),
             "tools": _boolean(False, "Whether it calls tools."),
             "reranker": _boolean(False, "Whether it is a reranker."),
             "context": _integer(0, "Context size in tokens.", minimum=0),
@@ -223,7 +170,7 @@ MODEL: Final = _set(
     checkEndpoint=_text(
         "/health", "Path that answers 200 when the model is ready; none skips it."
     ),
-    aliases=_texts("Other names of the model."),
+    aliases=_texts("Other names of the model.", pattern=_NOT_EMPTY),
     env=_texts("NAME=value items added to the environment of cmd and cmdStop."),
     ttl=_integer(
         -1,
@@ -270,7 +217,11 @@ GROUP: Final = _set(
 )
 
 MATRIX: Final = _set(
-    vars=Key(kind=Kind.TEXT_MAP, about="Short names for model ids."),
+    vars=Key(
+        kind=Kind.TEXT_MAP,
+        about="Short names for model ids.",
+        name_pattern="^[A-Za-z0-9.-]{1,32}$",
+    ),
     evict_costs=Key(
         kind=Kind.INTEGER_MAP,
         about="What stopping a model costs; 1 if not given.",
@@ -283,7 +234,11 @@ MATRIX: Final = _set(
     ),
 )
 
-_GROUPS: Final = _sections(GROUP, "Which models may run together, by groups.")
+_GROUPS: Final = _sections(
+    GROUP,
+    "Which models may run together, by groups.",
+    name_pattern=r"^(?!\(default\)$)",
+)
 _MATRIX: Final = _section(MATRIX, "Which models may run together, by expressions.")
 
 ROUTING: Final = _set(
@@ -296,7 +251,7 @@ ROUTING: Final = _set(
     ),
     scheduler=_section(
         _set(
-            use=_text("", "Which scheduler decides.", hints=("fifo",)),
+            use=_text("", "Which scheduler decides.", words=("", "fifo")),
             settings=_section(
                 _set(
                     fifo=_section(
@@ -318,9 +273,15 @@ ROUTING: Final = _set(
 )
 
 PEER: Final = _set(
-    proxy=_text(None, "Base URL of the other server.", is_required=True),
-    models=_texts("Model names as the peer knows them.", is_required=True),
-    apiKey=_text("", "Key sent to the peer instead of the client's."),
+    proxy=_text(
+        None, "Base URL of the other server.", pattern=_NOT_EMPTY, is_required=True
+    ),
+    models=_texts(
+        "Model names as the peer knows them.", pattern=_NOT_EMPTY, is_required=True
+    ),
+    apiKey=_text(
+        "", "Key sent to the peer instead of the client's.", pattern="^[ -~]*$"
+    ),
     filters=_section(_filters(is_model=False), "Edits of JSON request bodies."),
     timeouts=_section(_timeouts(60), "Limits of the connection to the peer."),
 )
@@ -352,6 +313,7 @@ PROFILE: Final = _set(
     pins=Key(
         kind=Kind.TEXT_MAP,
         about="Requested names to the names that take their place; null: off.",
+        name_pattern=_NOT_BLANK,
         is_required=True,
     ),
 )
@@ -396,7 +358,14 @@ TOP_LEVEL: Final = _set(
         5, "Megabytes for captures of requests; 0 turns them off.", is_pending=True
     ),
     store=_section(
-        _set(path=_text(None, "SQLite file for the activity log.", is_required=True)),
+        _set(
+            path=_text(
+                None,
+                "SQLite file for the activity log.",
+                pattern=_NOT_BLANK,
+                is_required=True,
+            )
+        ),
         "Where the activity log is kept; in memory without it.",
         is_pending=True,
     ),
@@ -433,7 +402,13 @@ TOP_LEVEL: Final = _set(
         words=("heartbeat",),
     ),
     includeAliasesInList=_boolean(False, "Show each alias in model lists."),
-    apiKeys=_texts("Keys that clients must have one of; empty: no check."),
+    apiKeys=Key(
+        kind=Kind.TEXTS,
+        default=(),
+        about="Keys that clients must have one of; empty: no check.",
+        pattern="^[^ ]+$",
+        has_nulls=False,
+    ),
     hooks=_section(
         _set(
             on_startup=_section(
@@ -447,8 +422,14 @@ TOP_LEVEL: Final = _set(
     groups=_GROUPS,
     matrix=_MATRIX,
     peers=_sections(PEER, "Other servers and the models they offer."),
-    selectors=_sections(SELECTOR, "Model names that stand for one of several."),
-    profiles=_sections(PROFILE, "Sets of names to be switched on together."),
+    selectors=_sections(
+        SELECTOR,
+        "Model names that stand for one of several.",
+        name_pattern=_NOT_BLANK,
+    ),
+    profiles=_sections(
+        PROFILE, "Sets of names to be switched on together.", name_pattern=_NOT_BLANK
+    ),
     upstream=_section(
         _set(
             ignorePaths=_texts(

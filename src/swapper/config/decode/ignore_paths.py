@@ -4,7 +4,8 @@ import re
 from typing import cast
 
 from swapper.config.decode.section import Section
-from swapper.config.keys import TOP_LEVEL, KeySet
+from swapper.config.key import KeySet
+from swapper.config.keys import TOP_LEVEL
 
 
 def decode_ignore_paths(section: Section) -> tuple[re.Pattern[str], ...]:

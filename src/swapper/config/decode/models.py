@@ -21,8 +21,6 @@ _USE_GLOBAL_TTL: Final = -1
 _COMFYUI: Final = "comfyui_auto"
 _COMFYUI_CONCURRENCY: Final = 50
 
-_MODALITIES: Final = ("text", "audio", "image")
-
 
 @dataclass(frozen=True, slots=True)
 class ModelDefaults:
@@ -118,21 +116,12 @@ def _aliases(model_id: ModelId, section: Section) -> tuple[str, ...]:
 
 def _capabilities(section: Section) -> CapabilitiesConfig:
     return CapabilitiesConfig(
-        inputs=_modalities(section, "in"),
-        outputs=_modalities(section, "out"),
+        inputs=tuple(item.text for item in section.texts("in")),
+        outputs=tuple(item.text for item in section.texts("out")),
         tools=section.boolean("tools"),
         reranker=section.boolean("reranker"),
         context_tokens=section.integer("context"),
     )
-
-
-def _modalities(section: Section, key: str) -> tuple[str, ...]:
-    items = section.texts(key)
-    for item in items:
-        if item.text not in _MODALITIES:
-            message = f'must be one of {", ".join(_MODALITIES)}, not "{item.text}"'
-            section.error_item(item, message)
-    return tuple(item.text for item in items)
 
 
 def _ttl(section: Section, global_ttl_s: int) -> int:

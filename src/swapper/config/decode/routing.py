@@ -73,10 +73,7 @@ def _is_router(name: str) -> bool:
 
 
 def _scheduler_of(scheduler: Section) -> str:
-    use = scheduler.text("use")
-    if use not in ("", "fifo"):
-        scheduler.error("use", f'must be fifo, not "{shortened(use)}"')
-    return "fifo"
+    return scheduler.text("use") or "fifo"
 
 
 def _priority(document: Section, config: Config) -> Mapping[ModelId, int]:

@@ -24,15 +24,10 @@ from swapper.config.document import (
     is_null,
     shortened,
 )
-from swapper.config.keys import Key, KeySet
+from swapper.config.key import BOOLEAN_WORDS, Key, KeySet
 from swapper.config.report import Report
 from swapper.core.json import JsonValue
 
-_BOOLEAN_WORDS: Final = {
-    form: word in ("yes", "y", "on")
-    for word in ("yes", "y", "on", "no", "n", "off")
-    for form in (word, word.capitalize(), word.upper())
-}
 _SMALLEST: Final = -(2**63)
 _LARGEST: Final = 2**63 - 1
 
@@ -145,8 +140,8 @@ class Section:
         if isinstance(node, ScalarNode):
             if isinstance(node.value, bool):
                 return node.value
-            if isinstance(node.value, str) and node.value in _BOOLEAN_WORDS:
-                return _BOOLEAN_WORDS[node.value]
+            if isinstance(node.value, str) and node.value in BOOLEAN_WORDS:
+                return BOOLEAN_WORDS[node.value]
             if node.value in spec.words:
                 return node.text
         wanted = " or ".join(("true", "false", *spec.words))
@@ -164,8 +159,7 @@ class Section:
             self.error(key, f"must be a text, not {describe(node)}")
             return default
         if spec.words and node.text not in spec.words:
-            words = ", ".join(spec.words)
-            self.error(key, f'must be one of {words}, not "{shortened(node.text)}"')
+            self.error(key, _none_of(spec.words, node.text))
             return default
         return node.text
 
@@ -193,7 +187,7 @@ class Section:
 
         Null items are dropped; *keep_null* makes empty texts of them.
         """
-        node = self._node.get(key)
+        node, words = self._node.get(key), self._spec(key).words
         if node is None:
             return ()
         if not isinstance(node, ListNode):
@@ -208,6 +202,8 @@ class Section:
             elif item.value is not None or keep_null:
                 text = "" if item.value is None else item.text
                 items.append(Item(text, path, item.where))
+                if words and text not in words:
+                    self.error_item(items[-1], _none_of(words, text))
         return tuple(items)
 
     def text_map(self, key: str) -> dict[str, Item]:
@@ -331,6 +327,12 @@ class Section:
             elif self._keys.keys[name].is_pending and not is_hollow(entry.node):
                 message = f"`{name}` has no effect in this version yet"
                 self._report.warn(path, entry.where, message)
+
+
+def _none_of(words: Sequence[str], text: str) -> str:
+    one_of = "one of " if len(words) > 2 else ""  # "" and one other are no choice
+    allowed = ", ".join(filter(None, words))
+    return f'must be {one_of}{allowed}, not "{shortened(text)}"'
 
 
 def _unknown_key(name: str, path: str, keys: KeySet) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from swapper.config.decode.section import Item, Section
 from swapper.config.document import Entry, ListNode, MapNode, Node, ScalarNode, Where
-from swapper.config.keys import Key, KeySet, Kind
+from swapper.config.key import Key, KeySet, Kind
 from swapper.config.report import Report
 
 F1 = Where("f", 1)
