@@ -5,6 +5,8 @@ reference rely on them: one or two dashes, booleans take a value only with ``=``
 parsing ends at the first other word.
 """
 
+import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -12,7 +14,14 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from swapper import __version__
-from swapper.config import Config, load_config
+from swapper.config import (
+    Config,
+    Environment,
+    Secrets,
+    json_schema,
+    load_config,
+    summary,
+)
 from swapper.core.errors import ConfigError
 
 _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
@@ -29,6 +38,7 @@ Usage: swapper --config FILE [options]
   --tls-cert-file FILE   PEM certificate; turns TLS on
   --tls-key-file FILE    PEM private key
   --check-config         load the configuration, print what is in it, and exit
+  --print-schema         print a JSON schema for editors and exit
   --version              print the version and exit
   --watch-config         reload when the configuration changes
   --help                 print this text and exit
@@ -47,6 +57,7 @@ class Options:
     tls_cert_file: str = ""
     tls_key_file: str = ""
     check_config: bool = False
+    print_schema: bool = False
     version: bool = False
     watch_config: bool = False
     help: bool = False
@@ -100,6 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.version:
         print(f"version: {__version__} (release), built at unknown")
         return 0
+    if options.print_schema:
+        print(json.dumps(json_schema(), indent=2))
+        return 0
     return _run(options, sys.stderr)
 
 
@@ -108,13 +122,17 @@ def _run(options: Options, err: TextIO) -> int:
     if problem:
         print(f"swapper: {problem}", file=err)
         return 1
+    environment = Environment(os.environ)
     try:
-        config = load_config(options.config or None, options.config_dir or None)
+        config = load_config(
+            options.config or None, options.config_dir or None, environ=environment
+        )
     except ConfigError as exc:
-        print(f"swapper: the configuration is not valid:\n{exc}", file=err)
+        problems = Secrets(environment.used).hidden_in(str(exc))
+        print(f"swapper: the configuration is not valid:\n{problems}", file=err)
         return 1
     if options.check_config:
-        _print_config(config)
+        print(summary(config, environment.used))
         return 0
     return _serve(config, options, err)
 
@@ -148,15 +166,6 @@ def _serve(config: Config, options: Options, err: TextIO) -> int:
 
 def _serve_file(config: Path, listen: str) -> int:
     return _run(Options(config=str(config), listen=listen), sys.stderr)
-
-
-def _print_config(config: Config) -> None:
-    for warning in config.warnings:
-        print(f"warning: {warning}")
-    for model in config.models.values():
-        names = f" ({', '.join(model.aliases)})" if model.aliases else ""
-        print(f"{model.id}{names} -> {model.proxy}")
-    print(f"{len(config.models)} models, configuration is valid")
 
 
 def _boolean(flag: str, value: str) -> bool:

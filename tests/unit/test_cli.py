@@ -1,5 +1,6 @@
 """The command line as values and as exit codes (config.md section 1, cases CLI-*)."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,8 @@ def test_cli_4_6_7_bad_flags(words: list[str], message: str) -> None:
         (["--version"], 0, f"version: {__version__}", ""),
         (["--config", "missing.yaml", "--version"], 0, "version: ", ""),
         (["--version", "--config"], 2, "", "Usage"),
+        (["--print-schema"], 0, "json-schema.org/draft-07", ""),
+        (["--print-schema=false"], 1, "", "--config"),
         (["--help"], 0, "", "Usage"),
         (["-h"], 0, "", "Usage"),
         (["--bogus"], 2, "", "Usage"),
@@ -105,8 +108,56 @@ def test_check_config_tells_models_and_warnings(
 
     assert main(["--config", str(config), "--check-config"]) == 0
     told = capsys.readouterr().out
-    assert "a (b) -> http://localhost:5800" in told
+    assert "a (also b)" in told
+    assert "proxy   http://localhost:5800" in told
     assert "did you mean `ttl`" in told
+
+
+def test_check_config_shows_no_secret(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SWAPPER_TEST_TOKEN", "hush hush")
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "apiKeys: [client-key]\n"
+        "peers: {p: {proxy: 'http://me:pass@h:1', models: [m], apiKey: peer-key}}\n"
+        "models:\n  a:\n"
+        "    cmd: x ${PORT} --key client-key --token ${env.SWAPPER_TEST_TOKEN}\n"
+        "    env: ['TOKEN=in-the-file', 'OTHER=${env.SWAPPER_TEST_TOKEN}']\n"
+        "    ${env.SWAPPER_TEST_TOKEN}: 1\n",
+        encoding="utf-8",
+    )
+
+    assert main(["--config", str(config), "--check-config"]) == 0
+    told = capsys.readouterr().out
+    assert "--key '***' --token '${env.SWAPPER_TEST_TOKEN}'" in told
+    assert "env     TOKEN, OTHER" in told
+    assert "http://***@h:1 (with a key)" in told
+    assert "clients need one of 1 keys" in told
+    for secret in ("hush", "client-key", "peer-key", "in-the-file", "pass"):
+        assert secret not in told
+
+
+def test_error_of_the_configuration_shows_no_environment_value(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SWAPPER_TEST_TOKEN", "hush hush")
+    config = tmp_path / "c.yaml"
+    config.write_text("globalTTL: ${env.SWAPPER_TEST_TOKEN}\n", encoding="utf-8")
+
+    assert main(["--config", str(config), "--check-config"]) == 1
+    told = capsys.readouterr().err
+    assert 'not the text "${env.SWAPPER_TEST_TOKEN}"' in told
+
+
+def test_print_schema_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-print-schema"]) == 0
+
+    assert "models" in json.loads(capsys.readouterr().out)["properties"]
 
 
 def test_check_config_names_file_line_and_key(

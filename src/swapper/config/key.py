@@ -50,9 +50,9 @@ class Key:
         words: for a text, or each of a list, all that it may be; for a boolean,
             texts allowed besides.
         hints: for a text, sensible values; others are no error.
-        pattern: what a text, or each of a list, must match somewhere.
+        pattern: what a text, or each in a list or mapping, must match somewhere.
         name_pattern: what the names in a mapping must match somewhere.
-        has_nulls: for a list, whether null items are no error: they are dropped.
+        has_nulls: for a list or mapping, whether null may stand for a text.
         is_required: whether its owner must have it, and not empty.
         below: the keys of a SECTION, or of each entry of SECTIONS.
         is_inert: old files have it, and it never has an effect.

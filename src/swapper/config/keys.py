@@ -12,7 +12,7 @@ from swapper.config.key import Key, KeySet, Kind
 
 _MODALITIES: Final = ("text", "audio", "image")
 _NOT_BLANK: Final = r"\S"
-_NOT_EMPTY: Final = "."
+_NOT_EMPTY: Final = r"\S|\s"
 
 
 def _set(**keys: Key) -> KeySet:
@@ -220,6 +220,7 @@ MATRIX: Final = _set(
     vars=Key(
         kind=Kind.TEXT_MAP,
         about="Short names for model ids.",
+        has_nulls=False,
         name_pattern="^[A-Za-z0-9.-]{1,32}$",
     ),
     evict_costs=Key(
@@ -230,6 +231,8 @@ MATRIX: Final = _set(
     sets=Key(
         kind=Kind.TEXT_MAP,
         about="Which models may run together: & both, | either, +name another set.",
+        pattern=_NOT_BLANK,
+        has_nulls=False,
         is_required=True,
     ),
 )

@@ -9,11 +9,12 @@ from swapper.core.errors import ConfigError, ConfigProblem
 def problem_at(where: Where, message: str, path: str = "") -> ConfigProblem:
     """Return a problem whose texts are safe to print on a terminal."""
     return ConfigProblem(
-        _printable(path), _printable(message), _printable(where.source), where.line
+        printable(path), printable(message), printable(where.source), where.line
     )
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return *text* on one line, with what could drive a terminal spelled out."""
     if text.isprintable():
         return text
     return "".join(

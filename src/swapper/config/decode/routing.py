@@ -25,7 +25,8 @@ def decode_routing(document: Section, config: Config, report: Report) -> Config:
     settings = router.section("settings")
     use = _router_of(document, router, settings)
     # The older, top-level spelling of the two settings stays supported.
-    home = document if document.is_filled("groups") else settings
+    is_new = settings.is_set("groups") and not document.is_filled("groups")
+    home = settings if is_new else document
     # What the chosen router does not look at is not checked either.
     groups = (
         _default_group(config.models, ())

@@ -87,7 +87,9 @@ def test_grp_9_group_without_members(load: Load) -> None:
     assert config.groups["(default)"].members == (A, B)
 
 
-@pytest.mark.parametrize("groups", ["[a]", "a", "{g: [a]}", "{g: {members: a}}"])
+@pytest.mark.parametrize(
+    "groups", ["[a]", "a", "false", "[]", "{g: [a]}", "{g: {members: a}}"]
+)
 def test_grp_10_malformed_groups_are_refused(errors: Errors, groups: str) -> None:
     assert "groups" in errors(f"groups: {groups}")[0]
 
