@@ -67,11 +67,17 @@ def _types(key: Key, *types: str) -> tuple[str, ...]:
 # --- single values ----------------------------------------------------------
 
 
+def _pattern(pattern: str, message: str) -> _Schema:
+    """Return what a text must match, and what editors say if it does not."""
+    return {"pattern": pattern, "patternErrorMessage": message}
+
+
 def _boolean(key: Key) -> _Schema:
     words = "|".join((*BOOLEAN_WORDS, *key.words))
+    wanted = " or ".join(("true", "false", *key.words))
     schema: _Schema = {
         "type": _types(key, "boolean", "string"),
-        "pattern": f"^({words})$|{_REFERENCE}",
+        **_pattern(f"^({words})$|{_REFERENCE}", f"must be {wanted}, without quotes"),
     }
     return {**schema, "examples": (True, False, *key.words)} if key.words else schema
 
@@ -82,12 +88,17 @@ def _integer(key: Key) -> _Schema:
 
 def _number(minimum: int | None, types: tuple[str, ...]) -> _Schema:
     """Return a schema of numbers; a fraction is no error, the loader cuts it off."""
-    schema: _Schema = {"type": types, "pattern": _REFERENCE}
+    pattern = _pattern(_REFERENCE, "must be a number, without quotes")
+    schema: _Schema = {"type": types, **pattern}
     return schema if minimum is None else {**schema, "minimum": minimum}
 
 
 def _duration(key: Key) -> _Schema:
-    return {"type": _types(key, "string"), "pattern": f"{_DURATION}|{_REFERENCE}"}
+    wanted = "must be a duration such as 10s or 1m30s"
+    return {
+        "type": _types(key, "string"),
+        **_pattern(f"{_DURATION}|{_REFERENCE}", wanted),
+    }
 
 
 def _text(key: Key) -> _Schema:
