@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from swapper.config.document import shortened
+
 _SHORTEST: Final = 4
 """Shorter texts are no secrets; hiding them would make everything unreadable."""
 
@@ -51,9 +53,10 @@ class Secrets:
         """
         self._names = dict.fromkeys(keys, _HIDDEN)
         for name, value in variables.items():
-            # As written in the file, and as it is left when it stood without quotes.
+            # As it is left when it stood without quotes, and as messages cut it.
             escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-            self._names.update(dict.fromkeys((value, escaped), f"${{env.{name}}}"))
+            forms = (value, escaped, shortened(value), shortened(escaped))
+            self._names.update(dict.fromkeys(forms, f"${{env.{name}}}"))
         texts = sorted(filter(_is_long, self._names), key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, texts)) or r"(?!)")
 

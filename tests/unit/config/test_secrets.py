@@ -18,6 +18,7 @@ def test_environment_knows_what_was_looked_up() -> None:
         ("--token abcd-efgh", "--token ${env.LONG}"),
         ("abcd", "${env.SHORT}"),
         (r"a\\b\"c", "${env.ODD}"),
+        (f'not the text "{"x" * 59}…"', 'not the text "${env.ENDLESS}"'),
         (r'a\b"c', "${env.ODD}"),
         ("the client-key", "the ***"),
         ("http://user:word@host/x@y", "http://***@host/x@y"),
@@ -26,7 +27,13 @@ def test_environment_knows_what_was_looked_up() -> None:
     ],
 )
 def test_secret_is_hidden(text: str, shown: str) -> None:
-    variables = {"SHORT": "abcd", "LONG": "abcd-efgh", "ONE": "1", "ODD": r'a\b"c'}
+    variables = {
+        "SHORT": "abcd",
+        "LONG": "abcd-efgh",
+        "ONE": "1",
+        "ODD": r'a\b"c',
+        "ENDLESS": "x" * 99,
+    }
 
     assert Secrets(variables, ["client-key"]).hidden_in(text) == shown
 
