@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.model_server import call, fake_state
 from tests.fakes.program import SwapperProgram, config_text
 
 pytestmark = pytest.mark.live
@@ -70,23 +69,6 @@ def test_a_truncated_answer_is_passed_on_as_truncated(tmp_path: Path) -> None:
             program.call("/upstream/a/x?size=100000&drop=500&framing=chunked")
 
         assert program.chat("a").status == 200
-
-
-def test_the_concurrency_limit_answers_429(tmp_path: Path) -> None:
-    config = config_text({"a": ""}, "    concurrencyLimit: 2")
-    with SwapperProgram(tmp_path, config) as program, ThreadPoolExecutor(2) as pool:
-        held = [pool.submit(program.call, "/upstream/a/x?hold=k") for _ in range(2)]
-        model = program.upstream_url("a")
-        fake_state(model, min_held=2)
-        answer = program.call(
-            "/v1/chat/completions", {"model": "a"}, headers={"Accept": "text/plain"}
-        )
-        call(f"{model}/fake/release?key=k&count=2", b"")
-
-        assert [reply.result().status for reply in held] == [200, 200]
-    assert answer.status == 429
-    assert answer.header("Retry-After") == "1"
-    assert answer.json()["error"]["code"] == "concurrency_limit"
 
 
 def test_a_busy_port_ends_the_program_with_status_1(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def error_response(error: RequestError, accept: str) -> Response:
 
 def error_envelope(error: RequestError) -> dict[str, JsonValue]:
     """Return the OpenAI-shaped envelope; ``error.detail`` only if there is any."""
-    kind, code = _kind(error.status)
+    kind, code = kind_and_code(error.status)
     body: dict[str, JsonValue] = {
         "message": str(error),
         "type": kind,
@@ -61,7 +61,8 @@ def error_envelope(error: RequestError) -> dict[str, JsonValue]:
     return {"src": wire.SRC, "error": body}
 
 
-def _kind(status: int) -> tuple[str, str]:
+def kind_and_code(status: int) -> tuple[str, str]:
+    """Return ``error.type`` and the usual ``error.code`` of a status."""
     if status in _KINDS:
         return _KINDS[status]
     if 400 <= status < 500:

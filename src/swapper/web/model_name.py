@@ -49,6 +49,15 @@ class ModelRequest:
     _json: tuple[JsonBody, Member] | None = None
     _form: "_SpooledForm | None" = None
 
+    @property
+    def is_streaming(self) -> bool:
+        """Return whether a JSON body asks for a stream, in whatever spelling."""
+        stream = self._json[0].members.get("stream") if self._json else None
+        value = stream.value if stream else None
+        if isinstance(value, str):
+            return value.lower() in {"true", "t", "1"}
+        return isinstance(value, bool | int | float) and bool(value)
+
     def rename(self, name: str) -> None:
         """Replace the model name in a JSON or multipart body; every other byte stays.
 

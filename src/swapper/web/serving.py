@@ -1,27 +1,23 @@
 """A request that has found its model: wait for the lease, relay, end the lease."""
 
-import logging
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
-from swapper.core.errors import RequestError, SpawnError, UpstreamError
+from swapper.core.errors import RequestError, SpawnError
 from swapper.core.ids import ModelId
 from swapper.relay import (
     Tunnel,
     Upstream,
     UpstreamRequest,
-    UpstreamResponse,
     is_upgrade,
 )
 from swapper.router import LocalRouter
+from swapper.web.loading import Narrator, uncompressed
 from swapper.web.model_name import Readable
+from swapper.web.relayed import relayed
 from swapper.web.request import Request
 from swapper.web.response import Response
-
-logger = logging.getLogger(__name__)
-
-_PIECE_BYTES = 65536
 
 
 class ModelService:
@@ -40,10 +36,13 @@ class ModelService:
         target: str,
         body: Readable | bytes | None,
         length: int | None,
+        *,
+        narrator: Narrator | None = None,
     ) -> Response:
         """Return the model's answer; its body is still on its way.
 
-        Blocks until the model may serve and its answer's head is there.
+        Blocks until the model may serve and its answer's head is there; with a
+        *narrator* only if that need not be waited for.
 
         Args:
             request: the client's request.
@@ -51,6 +50,7 @@ class ModelService:
             target: path and query as the upstream shall see them.
             body: what to send along.
             length: of *body*; None sends it chunked.
+            narrator: talks to the client while it waits; None keeps silent.
 
         Raises:
             ClientGoneError: the client hung up.
@@ -60,8 +60,8 @@ class ModelService:
         if upstream is None:
             raise SpawnError(model, f"model {model}: its proxy is not a usable URL")
         token = request.client.token
-        lease = self._router.acquire(model, token)
-        request.on_close(lease.done)
+        pending = self._router.submit(model, token)
+        request.on_close(pending.close)
         forwarded = UpstreamRequest(
             method=request.method,
             target=target,
@@ -70,6 +70,11 @@ class ModelService:
             content_length=length,
             client_ip=request.environ.get("REMOTE_ADDR", ""),
         )
+        if narrator is not None and pending.place() is not None:
+            return narrator.response(
+                pending, lambda _: upstream.forward(uncompressed(forwarded), token)
+            )
+        lease = pending.wait()
         if is_upgrade(request.headers):
             answer = upstream.upgrade(forwarded, token)
         else:
@@ -79,7 +84,7 @@ class ModelService:
         return Response(
             answer.status,
             list(answer.headers),
-            _body_of(answer, lease.done),
+            relayed(answer, lease.done),
             answer.reason,
         )
 
@@ -105,61 +110,3 @@ class UpgradeUnsupportedError(RequestError):
 
     status = 501
     code = "upgrade_unsupported"
-
-
-def _body_of(answer: UpstreamResponse, on_end: Callable[[], None]) -> Iterable[bytes]:
-    """Return the body: a list if all of it came with the head, for a single send."""
-    ready = answer.read_ready()
-    if answer.is_complete:
-        answer.close()
-        on_end()
-        return [ready]
-    return RelayedBody(answer, on_end, ready)
-
-
-class RelayedBody:
-    """An upstream's body on its way to the client.
-
-    Ends the lease when the last byte has been read, not when the server gets round
-    to closing the iterator; ``close`` is the second chance. An iterator class, because
-    a generator that was never started skips its ``finally``.
-    """
-
-    def __init__(
-        self, answer: UpstreamResponse, on_end: Callable[[], None], ready: bytes
-    ) -> None:
-        self._answer = answer
-        self._on_end = on_end
-        # Read already, so handed on first; even if it is empty, because an empty piece
-        # has gunicorn send the head, as our server does without being asked.
-        self._ready: bytes | None = ready
-
-    def __iter__(self) -> "RelayedBody":
-        """Return itself."""
-        return self
-
-    def __next__(self) -> bytes:
-        """Return what the upstream has sent, as soon as there is anything.
-
-        Raises:
-            UpstreamError: the upstream broke off; the server then closes the
-                connection so that the client sees it too.
-        """
-        if self._ready is not None:
-            ready, self._ready = self._ready, None
-            return ready
-        try:
-            piece = self._answer.read1(_PIECE_BYTES)
-        except UpstreamError as exc:
-            logger.warning("response truncated: %s", exc)
-            self.close()
-            raise
-        if not piece:
-            self.close()
-            raise StopIteration
-        return piece
-
-    def close(self) -> None:
-        """Give the connection back or cut it, and end the lease. Idempotent."""
-        self._answer.close()
-        self._on_end()

@@ -8,10 +8,16 @@ import pytest
 from swapper.core.errors import (
     ConcurrencyLimitError,
     ExitedError,
+    HealthCheckTimeoutError,
     InternalError,
     InvalidJsonError,
+    ModelUnloadedError,
     NotFoundError,
+    RequestCancelledError,
     RequestError,
+    ShuttingDownError,
+    SpawnError,
+    StartAbortedError,
     UpstreamError,
     UpstreamTimeoutError,
 )
@@ -113,3 +119,78 @@ def test_r9_a_process_error_carries_its_facts(
         **facts,
     }
     assert "loading | boom" in envelope(error)["error"]["message"]
+
+
+A = ModelId("a")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "text"),
+    [
+        pytest.param(
+            ExitedError(A, 3, while_starting=True),
+            500,
+            "model_exited",
+            "unspecific error: upstream command exited prematurely",
+            id="17.3-exits-while-starting",
+        ),
+        pytest.param(
+            HealthCheckTimeoutError(A, "health check timed out after 15s"),
+            500,
+            "health_check_timeout",
+            "unspecific error: health check timed out after 15s",
+            id="17.3-never-healthy",
+        ),
+        pytest.param(
+            SpawnError(A, "failed to start command 'x': no such file"),
+            500,
+            "model_start_failed",
+            "unspecific error: failed to start command 'x'",
+            id="17.3-cannot-be-executed",
+        ),
+        pytest.param(
+            ModelUnloadedError("matrix"),
+            500,
+            "model_unloaded",
+            "unspecific error: matrix: model unloaded",
+            id="17.3-unloaded-while-waiting",
+        ),
+        pytest.param(
+            StartAbortedError(A, "aborted"),
+            500,
+            "start_aborted",
+            "unspecific error: aborted",
+            id="17.3-aborted",
+        ),
+        pytest.param(
+            ShuttingDownError("group"),
+            500,
+            "shutting_down",
+            "unspecific error: group is shutting down",
+            id="17.3-stopping",
+        ),
+        pytest.param(
+            RequestCancelledError(),
+            503,
+            "cancelled",
+            "request cancelled",
+            id="Q2-cancelled",
+        ),
+        pytest.param(
+            UpstreamError("model a: connection refused", request_sent=False),
+            502,
+            "bad_gateway",
+            "model a: connection refused",
+            id="R11-died-before-forward",
+        ),
+    ],
+)
+def test_17_3_what_a_request_is_told_that_is_not_served(
+    error: RequestError, status: int, code: str, text: str
+) -> None:
+    response = error_response(error, "*/*")
+    told = envelope(error)["error"]
+
+    assert response.status == status
+    assert (told["type"], told["code"]) == ("server_error", code)
+    assert told["message"].startswith(text)

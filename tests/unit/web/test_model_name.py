@@ -168,3 +168,36 @@ def test_renaming_json() -> None:
 
     assert found.body == b'{"x":1,"model":"q\\"uote"}'
     assert found.length == len(found.body)
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [
+        ("true", True),
+        ("1", True),
+        ("-0.5", True),
+        ('"True"', True),
+        ('"T"', True),
+        ('"1"', True),
+        ("false", False),
+        ("0", False),
+        ("0.0", False),
+        ('"yes"', False),
+        ('""', False),
+        ("null", False),
+        ("[1]", False),
+        ('{"a":1}', False),
+    ],
+)
+def test_the_streaming_flag_of_a_json_body(stream: str, expected: bool) -> None:
+    raw = f'{{"model":"m1","stream":{stream}}}'.encode()
+    found = find("POST", "/v1/chat/completions", body=raw, headers=JSON)
+
+    assert found.is_streaming is expected
+
+
+def test_without_a_flag_nothing_is_streamed() -> None:
+    raw = b'{"model":"m1","options":{"stream":true}}'
+
+    assert not find("POST", "/v1/x", body=raw, headers=JSON).is_streaming
+    assert not find("GET", "/props?model=m1").is_streaming

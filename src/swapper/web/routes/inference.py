@@ -2,6 +2,7 @@
 
 from swapper.config import Config
 from swapper.core.errors import NotFoundError
+from swapper.web.loading import narrator_for
 from swapper.web.model_name import find_model
 from swapper.web.request import Request
 from swapper.web.response import Response
@@ -58,11 +59,13 @@ class InferenceRoutes:
         model = self._config.model_by_name.get(wanted.name)
         if model is None:
             raise NotFoundError("no router for requested model")
-        use_name = self._config.models[model].use_model_name
-        if use_name:
-            wanted.rename(use_name)
+        config = self._config.models[model]
+        if config.use_model_name:
+            wanted.rename(config.use_model_name)
+        target = _upstream_target(request)
+        narrator = narrator_for(config, target, is_streaming=wanted.is_streaming)
         return self._service.serve(
-            request, model, _upstream_target(request), wanted.body, wanted.length
+            request, model, target, wanted.body, wanted.length, narrator=narrator
         )
 
 

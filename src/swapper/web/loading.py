@@ -1,0 +1,198 @@
+"""The answer to a request that waits for its model, begun before there is one.
+
+The client gets status 200 and an event stream at once, hears what it waits for, and
+then the body of the model's own answer in the same stream (http-api.md section 18).
+"""
+
+import logging
+import secrets
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
+
+from swapper.config import LoadingState, ModelConfig
+from swapper.core.clock import SystemClock
+from swapper.core.errors import RequestError, UpstreamError
+from swapper.core.ids import ModelId
+from swapper.relay import UpstreamRequest, UpstreamResponse
+from swapper.router import Lease, PendingLease
+from swapper.web.loading_events import DIALECTS, Dialect, Failure, comments
+from swapper.web.loading_text import Heartbeat, Narration, Teller
+from swapper.web.relayed import RelayedBody
+from swapper.web.response import Response
+
+logger = logging.getLogger(__name__)
+
+_ERROR_LIMIT_BYTES = 65536
+_rng = secrets.SystemRandom()
+
+Forward = Callable[[Lease], UpstreamResponse]
+"""Sends the request to the model that was granted; raises as ``Upstream.forward``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Narrator:
+    """How the clients of one model are talked to on one path."""
+
+    model: ModelId
+    dialect: Dialect
+    state: LoadingState
+
+    def response(self, pending: PendingLease, forward: Forward) -> Response:
+        """Return the response to a request that has to wait; does not block.
+
+        Args:
+            pending: the request.
+            forward: called in the thread that reads the body.
+        """
+        headers = [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
+        return Response(200, headers, LoadingBody(self, pending, forward))
+
+    def say(self, pieces: list[str]) -> bytes:
+        """Return pieces of text as the client shall see them."""
+        is_heartbeat = self.state is LoadingState.HEARTBEAT
+        return comments(pieces) if is_heartbeat else self.dialect.say(pieces)
+
+    def teller(self, now: float) -> Teller:
+        """Return who decides what to say to one client, from *now* on."""
+        if self.state is LoadingState.HEARTBEAT:
+            return Heartbeat(self.model, now)
+        return Narration(self.model, now, _rng, is_typed=self.dialect.is_typed)
+
+
+def narrator_for(
+    model: ModelConfig, target: str, *, is_streaming: bool
+) -> Narrator | None:
+    """Return who talks to the client of a request, None for nobody.
+
+    Args:
+        model: what is asked for.
+        target: path and query as the upstream will see them.
+        is_streaming: the client asked for a stream.
+    """
+    if model.loading_state is LoadingState.OFF or not is_streaming:
+        return None
+    dialect = DIALECTS.get(unquote(target.partition("?")[0]))
+    return None if dialect is None else Narrator(model.id, dialect, model.loading_state)
+
+
+def uncompressed(request: UpstreamRequest) -> UpstreamRequest:
+    """Return *request* asking for a body that can follow text: not compressed."""
+    headers = [h for h in request.headers if h[0].lower() != "accept-encoding"]
+    return replace(request, headers=(*headers, ("Accept-Encoding", "identity")))
+
+
+class LoadingBody:
+    """Loading text, then the model's body or an error event. Request thread.
+
+    Between two pieces it waits for nothing but the grant, which any answer ends at
+    once. Before the body's end the lease ends as a ``RelayedBody`` has it.
+
+    Attributes:
+        failure: what happened instead of the model's answer, once that is known.
+    """
+
+    def __init__(
+        self, narrator: Narrator, pending: PendingLease, forward: Forward
+    ) -> None:
+        self.failure: Failure | None = None
+        self._narrator = narrator
+        self._pending = pending
+        self._forward = forward
+        self._clock = SystemClock()
+        self._teller = narrator.teller(self._clock.monotonic())
+        self._relayed: RelayedBody | None = None
+        self._pieces = self._run()
+
+    def __iter__(self) -> "LoadingBody":
+        """Return itself."""
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next piece as soon as it is due.
+
+        Raises:
+            ClientGoneError: the client hung up.
+            UpstreamError: the model broke off its answer.
+        """
+        return next(self._pieces)
+
+    def close(self) -> None:
+        """Give up whatever goes on. Idempotent."""
+        if self._relayed is not None:
+            self._relayed.close()
+        self._pending.close()
+
+    def _run(self) -> Iterator[bytes]:
+        try:
+            lease = yield from self._tell_until_granted()
+        except RequestError as exc:
+            yield self._end(has_failed=True) + self._fail(Failure.of_error(exc))
+            return
+        if end := self._end(has_failed=False):
+            yield end
+        answer = self._ask(lease)
+        if isinstance(answer, Failure):
+            yield self._fail(answer)
+            return
+        self._relayed = answer
+        yield from answer
+
+    def _tell_until_granted(self) -> Generator[bytes, None, Lease]:
+        while True:
+            told = self._teller.tell(self._clock.monotonic(), self._pending.place)
+            if told:
+                yield self._narrator.say(told)
+            wait_s = self._teller.due_s - self._clock.monotonic()
+            with suppress(TimeoutError):
+                return self._pending.wait(max(0.0, wait_s))
+
+    def _end(self, *, has_failed: bool) -> bytes:
+        told = self._teller.end(self._clock.monotonic(), has_failed=has_failed)
+        return self._narrator.say(told) if told else b""
+
+    def _ask(self, lease: Lease) -> RelayedBody | Failure:
+        """Send the request; return the body of an answer that can follow the text."""
+        try:
+            answer = self._forward(lease)
+            label = f"model {lease.model}"
+            if not 200 <= answer.status < 300:
+                return _refusal(answer, label)
+            coding = _coding(answer)
+            if coding:
+                answer.close()
+                raise UpstreamError(f"{label} answered in {coding}, not as asked")
+            return RelayedBody(answer, lease.done, answer.read_ready())
+        except RequestError as exc:
+            return Failure.of_error(exc)
+
+    def _fail(self, failure: Failure) -> bytes:
+        """End the lease and return the stream's last words."""
+        self._pending.close()
+        self.failure = failure
+        logger.warning(
+            "request failed after its loading stream began model=%s status=%d: %s",
+            self._narrator.model,
+            failure.status,
+            failure.message,
+        )
+        return self._narrator.dialect.fail(failure)
+
+
+def _refusal(answer: UpstreamResponse, label: str) -> Failure:
+    """Read what an upstream says instead of the answer wanted, within limits."""
+    body = b""
+    try:
+        while len(body) < _ERROR_LIMIT_BYTES and (piece := answer.read1()):
+            body += piece
+    except UpstreamError as exc:
+        logger.warning("error answer is incomplete: %s", exc)
+    finally:
+        answer.close()
+    return Failure.of_answer(answer.status, body, label)
+
+
+def _coding(answer: UpstreamResponse) -> str:
+    codings = (v for n, v in answer.headers if n.lower() == "content-encoding")
+    return ", ".join(coding for coding in codings if coding.lower() != "identity")
