@@ -22,6 +22,7 @@ from swapper.config import (
     load_config,
     summary,
 )
+from swapper.config.watch import SourceWatch
 from swapper.core.errors import ConfigError
 
 _TRUE: Final = frozenset({"1", "t", "T", "true", "TRUE", "True"})
@@ -40,7 +41,7 @@ Usage: swapper --config FILE [options]
   --check-config         load the configuration, print what is in it, and exit
   --print-schema         print a JSON schema for editors and exit
   --version              print the version and exit
-  --watch-config         reload when the configuration changes
+  --watch-config         reload when the configuration changes (as SIGHUP does)
   --help                 print this text and exit
 
 swapper demo starts swapper with two small models and tells what to try.
@@ -123,6 +124,12 @@ def _run(options: Options, err: TextIO) -> int:
         print(f"swapper: {problem}", file=err)
         return 1
     environment = Environment(os.environ)
+    # Taken before the files are read, so that no change can slip in between.
+    watch = (
+        SourceWatch(options.config, options.config_dir)
+        if options.watch_config
+        else None
+    )
     try:
         config = load_config(
             options.config or None, options.config_dir or None, environ=environment
@@ -134,7 +141,7 @@ def _run(options: Options, err: TextIO) -> int:
     if options.check_config:
         print(summary(config, environment.used))
         return 0
-    return _serve(config, options, err)
+    return _serve(config, options, watch, err)
 
 
 def _problem_with(options: Options) -> str:
@@ -145,20 +152,19 @@ def _problem_with(options: Options) -> str:
     return ""
 
 
-def _serve(config: Config, options: Options, err: TextIO) -> int:
+def _serve(
+    config: Config, options: Options, watch: SourceWatch | None, err: TextIO
+) -> int:
     from swapper.program import Listen, serve  # noqa: PLC0415 - --version stays quick
+    from swapper.reloader import ConfigFiles  # noqa: PLC0415
 
     default = "127.0.0.1:8443" if options.tls_cert_file else "127.0.0.1:8080"
     listen = Listen(
         options.listen or default, options.tls_cert_file, options.tls_key_file
     )
-    if options.watch_config:
-        print(
-            "swapper: --watch-config: this version does not reload; restart it",
-            file=err,
-        )
+    files = ConfigFiles(options.config, options.config_dir, watch)
     try:
-        return serve(config, listen, sys.stdout.buffer)
+        return serve(config, files, listen, sys.stdout.buffer)
     except (OSError, ValueError) as exc:
         print(f"swapper: cannot listen on {listen.address}: {exc}", file=err)
         return 1

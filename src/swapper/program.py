@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final, Self
 
 from swapper.config import Config
+from swapper.reloader import ConfigFiles, Reloader
 from swapper.runtime import SHUTDOWN_BUDGET_S, App
 from swapper.server import SwapperServer
 from swapper.sync import CancelToken, OwnerThread
@@ -34,10 +35,11 @@ class Listen:
     tls_key_file: str = ""
 
 
-def serve(config: Config, listen: Listen, stdout: BinaryIO) -> int:
+def serve(config: Config, files: ConfigFiles, listen: Listen, stdout: BinaryIO) -> int:
     """Run the program until SIGTERM or SIGINT; return its exit status.
 
-    Main thread only: it installs signal handlers.
+    Main thread only: it installs signal handlers. *files* are what *config* came from
+    and what SIGHUP reloads.
 
     Raises:
         OSError: the address cannot be bound or a TLS file cannot be used.
@@ -57,9 +59,11 @@ def serve(config: Config, listen: Listen, stdout: BinaryIO) -> int:
         )
         acceptor.start()
         _announce(server)
+        reloader = Reloader(app, files)
+        reloader.start()
         while signals.wait() == signal.SIGHUP:
-            logger.warning("this version does not reload its configuration; restart it")
-        _stop(server, app)
+            reloader.reload("SIGHUP")
+        _stop(server, app, reloader)
     acceptor.join()
     return 0 if acceptor.failure is None else 1
 
@@ -101,12 +105,13 @@ class _Signals:
         self._writer.send(bytes([number]))
 
 
-def _stop(server: SwapperServer, app: App) -> None:
+def _stop(server: SwapperServer, app: App, reloader: Reloader) -> None:
     """Stop accepting, let requests finish, stop the models: 30 s for all of it."""
     logger.info("shutting down")
     deadline = time.monotonic() + SHUTDOWN_BUDGET_S
     backstop = CancelToken()
     _start_backstop(backstop)
+    reloader.close()
     server.stop_accepting()
     app.end_streams()
     if not server.wait_idle(SHUTDOWN_BUDGET_S):

@@ -8,21 +8,21 @@ import atexit
 import hashlib
 import logging
 import os
+import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from swapper.config import Config, load_config
-from swapper.core.errors import ClientGoneError, RequestError
+from swapper.config import Config, PortsInUse, load_config
 from swapper.core.ids import ModelId
 from swapper.logs import Logs, MonitorHandler
 from swapper.planner import make_planner
 from swapper.process import ProcessHost, ProcessSupervisor, stop_leftovers
-from swapper.relay import Upstream
-from swapper.router import LocalRouter
+from swapper.router import LocalRouter, Notify, Preloader
 from swapper.scheduler import FifoScheduler
-from swapper.sync import CancelToken, OwnerThread
 from swapper.web.app import WebApp
+from swapper.web.services import Services, upstream_keys
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -53,43 +53,76 @@ class App:
         Args:
             config: what to serve.
             stdout: where logs go besides the log routes; None for nowhere.
+
+        Raises:
+            ConfigError: the router it names is not there.
         """
-        self.config = config
+        planner = make_planner(config.router, config)
         self.logs = Logs(config.log_to_stdout if stdout else "none", stdout)
-        self._handler = _attach_log(self.logs, config.log_level)
-        for warning in config.warnings:
-            logger.warning("configuration: %s", warning)
+        self._handler = _attach_log(self.logs)
         instance = _instance_key(config)
         stop_leftovers(instance)
         self._host = ProcessHost(instance)
         self.router = LocalRouter(
             config.models,
-            FifoScheduler(config.models, make_planner("group", config)),
-            lambda model, notify: ProcessSupervisor(
-                model,
-                notify=notify,
-                monitor=self.logs.model(model),
-                host=self._host,
-            ),
+            FifoScheduler(config.models, planner, priority=config.priority),
+            self._spawn,
         )
-        self._upstreams = _upstreams(config)
-        self._web = WebApp(config, self.router, self._upstreams, self.logs)
-        self._preload_token = CancelToken()
-        self._preloader = OwnerThread("preload", self._preload)
+        self._services = Services(self.router, self.logs)
+        self._generation = self._generation_of(config)
+        self._reload_lock = threading.Lock()  # one reload at a time
         self._is_closed = False
+        self._preloader = Preloader(self.router)
         self.router.start()
-        self._preloader.start()
+        self._preloader.load(config.preload)
         atexit.register(self.close)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer one request (PEP 3333). Any thread."""
-        return self._web(environ, start_response)
+        return self._generation.web(environ, start_response)
+
+    @property
+    def config(self) -> Config:
+        """Return the configuration in force."""
+        return self._generation.config
+
+    @property
+    def ports_in_use(self) -> PortsInUse:
+        """Return what ``load_config`` needs to leave the running models their ports."""
+        config = self.config
+        ports = {
+            str(m.id): m.port for m in config.models.values() if m.port is not None
+        }
+        return PortsInUse(config.start_port, ports, self.router.local_ports())
+
+    def reload(self, config: Config) -> None:
+        """Put another configuration in force; only the difference is applied.
+
+        Requests in progress end as they began. A model whose process need not be
+        started anew keeps it; another one finishes the requests it has, for no longer
+        than its unload timeout, and stops. Any thread; blocks for milliseconds.
+
+        Args:
+            config: loaded with ``in_use=app.ports_in_use``, so that models keep their
+                ports.
+
+        Raises:
+            ConfigError: the router it names is not there; nothing has changed.
+            ShuttingDownError: swapper is ending.
+        """
+        planner = make_planner(config.router, config)
+        with self._reload_lock:
+            before = self.config
+            self.router.reload(config.models, planner, config.priority)
+            self._generation = self._generation_of(config)
+            self._services.upstreams.keep(upstream_keys(config))
+            self._preloader.load(_newly_preloaded(before, config))
 
     def end_streams(self) -> None:
         """End the log streams, which would never end by themselves."""
-        self._web.end_streams()
+        self._services.ending.cancel()
 
     def close(self, budget_s: float = SHUTDOWN_BUDGET_S) -> None:
         """Stop all models and end every thread; idempotent.
@@ -103,27 +136,34 @@ class App:
             return
         self._is_closed = True
         atexit.unregister(self.close)
-        self._preload_token.cancel()
+        self._preloader.cancel()
         self.end_streams()
         if not self.router.shutdown(budget_s):
             logger.error("some model did not stop in time")
         self._preloader.join()
-        for upstream in self._upstreams.values():
-            upstream.close()
-        self._web.close()
+        self._services.close()
         self._host.close()
         logging.getLogger("swapper").removeHandler(self._handler)
         self.logs.close()
 
-    def _preload(self) -> None:
-        """Load ``hooks.on_startup.preload`` one after another."""
-        for model in self.config.preload:
-            try:
-                self.router.acquire(model, self._preload_token).done()
-            except ClientGoneError:
-                return
-            except RequestError as exc:
-                logger.warning("preload failed model=%s: %s", model, exc)
+    def _spawn(self, model: ModelId, notify: Notify) -> ProcessSupervisor:
+        monitor = self.logs.model(model)
+        return ProcessSupervisor(model, notify=notify, monitor=monitor, host=self._host)
+
+    def _generation_of(self, config: Config) -> "_Generation":
+        self._handler.set_time_format(config.log_time_format)
+        logging.getLogger("swapper").setLevel(_LEVELS[config.log_level])
+        for warning in config.warnings:
+            logger.warning("configuration: %s", warning)
+        return _Generation(config, WebApp(config, self._services))
+
+
+@dataclass(frozen=True, slots=True)
+class _Generation:
+    """Everything that is built from one configuration and replaced by a reload."""
+
+    config: Config
+    web: WebApp
 
 
 def create_app(config: Config | str | os.PathLike[str]) -> App:
@@ -140,22 +180,23 @@ def create_app(config: Config | str | os.PathLike[str]) -> App:
     return App(config)
 
 
-def _upstreams(config: Config) -> dict[ModelId, Upstream]:
-    """Return the upstream of each model whose ``proxy`` makes one."""
-    upstreams = {}
-    for model in config.models.values():
-        try:
-            upstreams[model.id] = Upstream(model.proxy, label=f"model {model.id}")
-        except ValueError as exc:
-            logger.warning("model cannot be reached model=%s: %s", model.id, exc)
-    return upstreams
+def _newly_preloaded(before: Config, after: Config) -> tuple[ModelId, ...]:
+    """Return what a reload preloads: models that are new in the list, or changed.
+
+    Loading all of them again would push out what people use at the moment.
+    """
+    kept = {
+        model
+        for model in before.preload
+        if model in after.models
+        and before.models[model].process == after.models[model].process
+    }
+    return tuple(model for model in after.preload if model not in kept)
 
 
-def _attach_log(logs: Logs, level: str) -> MonitorHandler:
+def _attach_log(logs: Logs) -> MonitorHandler:
     handler = MonitorHandler(logs.proxy)
-    package_logger = logging.getLogger("swapper")
-    package_logger.addHandler(handler)
-    package_logger.setLevel(_LEVELS.get(level.strip().lower(), logging.INFO))
+    logging.getLogger("swapper").addHandler(handler)
     return handler
 
 

@@ -1,7 +1,9 @@
 """The standard library's logging, written into a monitor as ``[LEVEL] text``."""
 
 import logging
+from datetime import datetime
 
+from swapper.logs.clock import FORMATS, TimeFormat
 from swapper.logs.monitor import Sink
 
 
@@ -17,11 +19,19 @@ def _wire_level(levelno: int) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """``[LEVEL] text``; a traceback follows on lines of its own."""
+    """``[LEVEL] text`` after the time; a traceback follows on lines of its own."""
+
+    def __init__(self, time_format: TimeFormat | None = None) -> None:
+        super().__init__()
+        self._time_format = time_format
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
         """Return the record's first line."""
-        return f"[{_wire_level(record.levelno)}] {record.message}"
+        line = f"[{_wire_level(record.levelno)}] {record.message}"
+        if self._time_format is None:
+            return line
+        moment = datetime.fromtimestamp(record.created).astimezone()
+        return f"{self._time_format(moment)} {line}"
 
 
 class MonitorHandler(logging.Handler):
@@ -31,6 +41,10 @@ class MonitorHandler(logging.Handler):
         super().__init__(level)
         self._sink = sink
         self.setFormatter(LineFormatter())
+
+    def set_time_format(self, name: str) -> None:
+        """Put the time before each line from now on; "" for none. Any thread."""
+        self.setFormatter(LineFormatter(FORMATS.get(name)))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write *record*; one that cannot be formatted is reported on stderr."""

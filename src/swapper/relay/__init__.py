@@ -7,12 +7,15 @@ from swapper.relay.endpoint import Timeouts
 from swapper.relay.forward import Upstream, UpstreamRequest, UpstreamResponse
 from swapper.relay.headers import is_upgrade
 from swapper.relay.tunnel import Tunnel
+from swapper.relay.upstreams import UpstreamKey, Upstreams
 
 __all__ = [
     "Timeouts",
     "Tunnel",
     "Upstream",
+    "UpstreamKey",
     "UpstreamRequest",
     "UpstreamResponse",
+    "Upstreams",
     "is_upgrade",
 ]

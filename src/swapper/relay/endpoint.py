@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from swapper.config.schema import TimeoutsConfig
 from swapper.core.errors import BadRequestError
+
+NO_LIMIT_S: Final = 1e9
+"""More than anybody waits: about 32 years."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _TARGET = re.compile(r"[!-~\x80-\xff]*")
@@ -25,6 +29,16 @@ class Timeouts:
     tls_handshake_s: float = 10.0
     response_head_s: float | None = None
     idle_s: float = 90.0
+
+
+def timeouts_of(config: TimeoutsConfig) -> Timeouts:
+    """Return the configured limits; 0 there means none here."""
+    return Timeouts(
+        connect_s=config.connect_s or NO_LIMIT_S,
+        tls_handshake_s=config.tls_handshake_s or NO_LIMIT_S,
+        response_head_s=config.response_header_s or None,
+        idle_s=config.idle_conn_s or NO_LIMIT_S,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

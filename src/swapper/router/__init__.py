@@ -2,7 +2,16 @@
 
 from swapper.router.lease import Lease
 from swapper.router.local import LocalRouter
-from swapper.router.loop import ProcessHandle, ProcessSpawner
+from swapper.router.loop import Notify, ProcessHandle, ProcessSpawner
 from swapper.router.pending import PendingLease
+from swapper.router.preload import Preloader
 
-__all__ = ["Lease", "LocalRouter", "PendingLease", "ProcessHandle", "ProcessSpawner"]
+__all__ = [
+    "Lease",
+    "LocalRouter",
+    "Notify",
+    "PendingLease",
+    "Preloader",
+    "ProcessHandle",
+    "ProcessSpawner",
+]

@@ -112,6 +112,10 @@ class LocalRouter:
         """Return every model's state as last published, in order of ids."""
         return self._loop.states
 
+    def local_ports(self) -> frozenset[int]:
+        """Return the ``${PORT}`` numbers of all runs that have not ended, as published."""
+        return self._loop.ports
+
     def queue(self) -> Sequence[Queued]:
         """Return the waiting tickets; asks the router thread."""
         reply: Reply[Sequence[Queued]] = Reply()

@@ -81,6 +81,8 @@ class RouterLoop:
         inbox: where messages go; any thread.
         states: every model's state as last published, replaced and never changed;
             any thread. For showing, not for deciding.
+        ports: numbers behind ``${PORT}`` that runs which have not ended were given,
+            published likewise.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class RouterLoop:
         self.states: Mapping[ModelId, ProcessState] = MappingProxyType(
             scheduler.states()
         )
+        self.ports: frozenset[int] = frozenset()
         self.processes = {id_: spawn(id_, self.notify) for id_ in models}
         self._thread = OwnerThread("router", self._run)
 
@@ -204,6 +207,7 @@ class RouterLoop:
                 case AnswerUnload(unload):
                     self._unloads.pop(unload).offer(None)
                 case ForgetModel(model):
+                    self._started.pop(model, None)
                     self.processes.pop(model).shutdown(0.0)
                 case _:
                     assert_never(effect)
@@ -261,6 +265,12 @@ class RouterLoop:
         states = self._scheduler.states()
         if states != self.states:
             self.states = MappingProxyType(states)
+            self.ports = frozenset(
+                config.port
+                for model, config in self._started.items()
+                if config.port is not None
+                and states.get(model, ProcessState.STOPPED) is not ProcessState.STOPPED
+            )
 
     def _end(self) -> None:
         """Answer everybody; also when the loop crashed, so that nobody hangs."""

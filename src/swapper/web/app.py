@@ -5,19 +5,13 @@ access log > preflight > cross-site rule > routes > API key > handler > errors
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from swapper.config import Config
 from swapper.core.errors import ClientGoneError, InternalError, RequestError
-from swapper.core.ids import ModelId
-from swapper.logs import Logs
-from swapper.relay import Upstream
-from swapper.router import LocalRouter
-from swapper.sync import CancelToken
 from swapper.web.auth import KeyCheck
 from swapper.web.browser import preflight, refuse_cross_site
-from swapper.web.client import ClientWatch
 from swapper.web.errors import error_response
 from swapper.web.request import Request
 from swapper.web.response import Response, redirect
@@ -27,6 +21,7 @@ from swapper.web.routes.models import ModelRoutes
 from swapper.web.routes.operations import OperationRoutes
 from swapper.web.routes.upstream import UpstreamRoutes
 from swapper.web.routing import ANY, Handler, Routes
+from swapper.web.services import Services
 from swapper.web.serving import ModelService
 
 if TYPE_CHECKING:
@@ -40,20 +35,14 @@ _CLIENT_CLOSED_REQUEST = 499
 
 
 class WebApp:
-    """Answers requests. Thread-safe: one call per request, in any thread."""
+    """Answers requests by one configuration; a reload makes another one.
 
-    def __init__(
-        self,
-        config: Config,
-        router: LocalRouter,
-        upstreams: Mapping[ModelId, Upstream],
-        logs: Logs,
-    ) -> None:
-        self._ending = CancelToken()
-        self._clients = ClientWatch()
-        self._routes = _routes(
-            config, router, ModelService(router, upstreams), logs, self._ending
-        )
+    Thread-safe: one call per request, in any thread.
+    """
+
+    def __init__(self, config: Config, services: Services) -> None:
+        self._clients = services.clients
+        self._routes = _routes(config, services)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -71,14 +60,6 @@ class WebApp:
             body.close()  # the server will not, for it never got the body
             raise
         return body.finished() if isinstance(response.body, list) else body
-
-    def end_streams(self) -> None:
-        """End the log streams, which would never end by themselves."""
-        self._ending.cancel()
-
-    def close(self) -> None:
-        """End the threads that watch clients."""
-        self._clients.close()
 
     def _respond(self, request: Request) -> Response:
         try:
@@ -98,17 +79,13 @@ class WebApp:
             )
 
 
-def _routes(
-    config: Config,
-    router: LocalRouter,
-    service: ModelService,
-    logs: Logs,
-    ending: CancelToken,
-) -> Routes:
+def _routes(config: Config, services: Services) -> Routes:
+    router = services.router
+    service = ModelService(config.models, router, services.upstreams)
     inference = InferenceRoutes(config, service).serve
     models = ModelRoutes(config, router)
     operations = OperationRoutes(config, router)
-    log = LogRoutes(config, logs, ending)
+    log = LogRoutes(config, services.logs, services.ending)
     guard = KeyCheck(config.api_keys).guard
     public: dict[str, dict[str, Handler]] = {
         "/": {"GET": operations.index},

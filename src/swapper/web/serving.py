@@ -4,28 +4,35 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 
-from swapper.core.errors import RequestError, SpawnError
+from swapper.config import ModelConfig
+from swapper.core.errors import RequestError
 from swapper.core.ids import ModelId
 from swapper.relay import (
     Tunnel,
     Upstream,
     UpstreamRequest,
+    Upstreams,
     is_upgrade,
 )
-from swapper.router import LocalRouter
+from swapper.router import Lease, LocalRouter
 from swapper.web.loading import Narrator, uncompressed
 from swapper.web.model_name import Readable
 from swapper.web.relayed import relayed
 from swapper.web.request import Request
 from swapper.web.response import Response
+from swapper.web.services import model_upstream
 
 
 class ModelService:
     """Serves requests with local models. Request threads only."""
 
     def __init__(
-        self, router: LocalRouter, upstreams: Mapping[ModelId, Upstream]
+        self,
+        models: Mapping[ModelId, ModelConfig],
+        router: LocalRouter,
+        upstreams: Upstreams,
     ) -> None:
+        self._models = models
         self._router = router
         self._upstreams = upstreams
 
@@ -56,9 +63,6 @@ class ModelService:
             ClientGoneError: the client hung up.
             RequestError: the model or its server cannot answer.
         """
-        upstream = self._upstreams.get(model)
-        if upstream is None:
-            raise SpawnError(model, f"model {model}: its proxy is not a usable URL")
         token = request.client.token
         pending = self._router.submit(model, token)
         request.on_close(pending.close)
@@ -72,9 +76,13 @@ class ModelService:
         )
         if narrator is not None and pending.place() is not None:
             return narrator.response(
-                pending, lambda _: upstream.forward(uncompressed(forwarded), token)
+                pending,
+                lambda lease: self._upstream_of(lease).forward(
+                    uncompressed(forwarded), token
+                ),
             )
         lease = pending.wait()
+        upstream = self._upstream_of(lease)
         if is_upgrade(request.headers):
             answer = upstream.upgrade(forwarded, token)
         else:
@@ -86,6 +94,12 @@ class ModelService:
             list(answer.headers),
             relayed(answer, lease.done),
             answer.reason,
+        )
+
+    def _upstream_of(self, lease: Lease) -> Upstream:
+        """Return the server of the very run that the lease is for."""
+        return self._upstreams.get(
+            model_upstream(self._models[lease.model], lease.proxy)
         )
 
     @staticmethod

@@ -50,7 +50,7 @@ def source_paths(
     folder = Path(config_dir) if config_dir and os.fspath(config_dir) else None
     if main is None and folder is None:
         raise ConfigError(ConfigProblem("", "no configuration file or directory given"))
-    members = () if folder is None else _members(folder)
+    members = () if folder is None else member_paths(folder)
     if main is not None and _absolute(main) in map(_absolute, members):
         message = f"is also a file of the configuration directory {folder}"
         raise ConfigError(problem_at(Where(str(main), 0), message))
@@ -97,7 +97,12 @@ def checked_source(name: str, text: str) -> Source:
     return Source(name, text.removeprefix("\ufeff"))
 
 
-def _members(folder: Path) -> tuple[Path, ...]:
+def member_paths(folder: Path) -> tuple[Path, ...]:
+    """Return a directory's ``*.yml`` and ``*.yaml`` files, in byte order.
+
+    Raises:
+        ConfigError: it cannot be listed.
+    """
     try:
         names = [
             entry.name

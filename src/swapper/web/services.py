@@ -1,0 +1,43 @@
+"""What stays, whatever the configuration: shared by the web side of all generations."""
+
+from dataclasses import dataclass, field
+
+from swapper.config import Config, ModelConfig
+from swapper.logs import Logs
+from swapper.relay import UpstreamKey, Upstreams
+from swapper.router import LocalRouter
+from swapper.sync import CancelToken
+from swapper.web.client import ClientWatch
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One per swapper. Any thread.
+
+    Attributes:
+        ending: cancelled when streams that would never end have to.
+    """
+
+    router: LocalRouter
+    logs: Logs
+    upstreams: Upstreams = field(default_factory=Upstreams)
+    clients: ClientWatch = field(default_factory=ClientWatch)
+    ending: CancelToken = field(default_factory=CancelToken)
+
+    def close(self) -> None:
+        """End the threads that watch clients, and idle connections."""
+        self.ending.cancel()
+        self.clients.close()
+        self.upstreams.close()
+
+
+def upstream_keys(config: Config) -> frozenset[UpstreamKey]:
+    """Return the upstreams that a configuration may ask for."""
+    return frozenset(
+        model_upstream(model, model.proxy) for model in config.models.values()
+    )
+
+
+def model_upstream(model: ModelConfig, proxy: str) -> UpstreamKey:
+    """Return the upstream of a run of *model* that is reached at *proxy*."""
+    return UpstreamKey(f"model {model.id}", proxy, model.timeouts)
