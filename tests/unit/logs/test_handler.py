@@ -1,6 +1,7 @@
 """Log records as lines."""
 
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -67,3 +68,17 @@ def test_a_record_that_cannot_be_formatted_fails_nobody(
 
     assert monitor.history() == b""
     assert "Logging error" in capsys.readouterr().err
+
+
+def test_the_time_stands_before_the_level_once_a_form_is_set() -> None:
+    monitor = Monitor()
+    handler = MonitorHandler(monitor)
+    record = logging.LogRecord("n", logging.INFO, "f", 1, "hello", None, None)
+    handler.set_time_format("kitchen")
+    handler.emit(record)
+    handler.set_time_format("")
+    handler.emit(record)
+
+    first, second = monitor.history().decode().splitlines()
+    assert re.fullmatch(r"1?\d:\d\d[AP]M \[INFO\] hello", first)
+    assert second == "[INFO] hello"
