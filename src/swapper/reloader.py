@@ -5,11 +5,12 @@ answered by one more, so that the last version wins.
 """
 
 import logging
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from swapper.config import Config, load_config
+from swapper.config import Config, Environment, Secrets, load_config
 from swapper.config.watch import POLL_INTERVAL_S, SourceWatch
 from swapper.core.errors import ConfigError, InboxClosedError, ShuttingDownError
 from swapper.runtime import App
@@ -32,7 +33,7 @@ class ConfigFiles:
     config_dir: str = ""
     watch: SourceWatch | None = None
 
-    def load(self, app: App) -> Config:
+    def load(self, app: App, environment: Environment) -> Config:
         """Return the configuration as the files have it now.
 
         Models keep the ports that they have in *app*.
@@ -41,7 +42,10 @@ class ConfigFiles:
             ConfigError: it is not valid.
         """
         return load_config(
-            self.config or None, self.config_dir or None, in_use=app.ports_in_use
+            self.config or None,
+            self.config_dir or None,
+            environ=environment,
+            in_use=app.ports_in_use,
         )
 
 
@@ -109,9 +113,9 @@ class Reloader:
 
     def _reload_now(self, why: str) -> None:
         logger.info("reloading configuration: %s", why)
-        before = self._app.config
+        before, environment = self._app.config, Environment(os.environ)
         try:
-            config = self._files.load(self._app)
+            config = self._files.load(self._app, environment)
             if config.is_blank:
                 logger.warning(
                     "configuration not reloaded: it is empty, as if caught while being "
@@ -120,7 +124,8 @@ class Reloader:
                 return
             self._app.reload(config)
         except ConfigError as exc:
-            logger.warning("configuration not reloaded, it is not valid:\n%s", exc)
+            problems = Secrets(environment.used).hidden_in(str(exc))
+            logger.warning("configuration not reloaded, it is not valid:\n%s", problems)
         except ShuttingDownError:
             logger.info("configuration not reloaded: swapper is ending")
         else:
