@@ -22,6 +22,7 @@ from swapper.process.port import Address, address_of, connect
 from swapper.sync import CancelToken
 
 _SHORTEST_S: Final = 0.005
+_CLOSEST_S: Final = 0.001
 _YOUNG_S: Final = 10.0
 _CONNECT_S: Final = 1.0
 _FIRST_ANSWER_S: Final = 1.0
@@ -79,10 +80,18 @@ def probe_interval_s(elapsed_s: float, since_output_s: float) -> float:
     """
     longest_s = 0.1 if elapsed_s < _YOUNG_S else 0.25
     interval_s = min(max(elapsed_s * 0.02, _SHORTEST_S), longest_s)
-    # After output, start again with short waits; less short the older it is, so that
-    # a model which writes all the time while it loads is not asked all the time.
-    floor_s = min(max(elapsed_s * 0.0005, _SHORTEST_S), 0.05)
-    return min(interval_s, max(since_output_s * 0.1, floor_s))
+    # After output, start again with short waits.
+    return min(interval_s, max(since_output_s * 0.1, spacing_s(elapsed_s)))
+
+
+def spacing_s(elapsed_s: float) -> float:
+    """Return how far apart tries are at least, however much the process writes.
+
+    Less short the older it is, so that a model which writes all the time while it
+    loads is not asked all the time.
+    """
+    young_s = min(max(elapsed_s * 0.01, _CLOSEST_S), _SHORTEST_S)
+    return max(young_s, min(elapsed_s * 0.0005, 0.05))
 
 
 class Prober:
@@ -150,7 +159,8 @@ class Prober:
         Once the model listens its output no longer counts: it may well be the log
         line about our last try.
         """
-        spacing_until = time.monotonic() + _SHORTEST_S
+        now = time.monotonic()
+        spacing_until = now + spacing_s(now - self._started_at)
         wrote = False
         while (left_s := until - time.monotonic()) > 0:
             data = self._output.read(left_s)

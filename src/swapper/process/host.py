@@ -1,6 +1,7 @@
 """What all supervisors of one swapper share."""
 
 import itertools
+from dataclasses import replace
 
 from swapper.config.schema import ModelConfig
 from swapper.core.ids import ModelId
@@ -18,7 +19,7 @@ class ProcessHost:
     nothing until the first model starts.
     """
 
-    __slots__ = ("_guard", "_instance", "_numbers", "_pump")
+    __slots__ = ("_guard", "_numbers", "_own", "_pump")
 
     def __init__(self, instance: str) -> None:
         """Prepare.
@@ -27,10 +28,10 @@ class ProcessHost:
             instance: key of the configuration, the same after a restart, so that
                 leftovers of a dead swapper are known as such.
         """
-        self._instance = instance
+        self._own = own_mark(instance, ModelId(""), 0)
         self._numbers = itertools.count(1)  # next() is atomic
         self._pump = OutputPump()
-        self._guard = Guard(own_mark(instance, ModelId(""), 0).prefix)
+        self._guard = Guard(self._own.prefix)
 
     @property
     def guard_pid(self) -> int | None:
@@ -39,7 +40,7 @@ class ProcessHost:
 
     def spawner(self, config: ModelConfig, monitor: Monitor) -> Spawner:
         """Return what makes the processes of one run of a model."""
-        mark = own_mark(self._instance, config.id, next(self._numbers))
+        mark = replace(self._own, model=config.id, number=next(self._numbers))
         return Spawner(config, monitor, mark=mark, pump=self._pump, guard=self._guard)
 
     def close(self) -> None:

@@ -123,6 +123,8 @@ def _local_ips(address: Address) -> Sequence[str]:
     except OSError:
         return ()
     ips = [str(sockaddr[0]).partition("%")[0] for *_, sockaddr in found]
+    if all(map(_is_loopback, ips)):  # nearly always, and quickly told
+        return tuple(ips)
     own = {
         entry.address.partition("%")[0]
         for entries in psutil.net_if_addrs().values()

@@ -16,7 +16,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 MARK_NAME = "SWAPPER_PROCESS"
 """Environment variable that every process started by swapper carries."""
@@ -27,6 +27,9 @@ GUARD_GRACE_S = 1.0
 _GUARD_LIMIT_S = 2.5
 _WATCH_S = 0.3  # a process forked just before swapper's death shows up within this
 _POLL_S = 0.05
+
+_STAT_BYTES = 4096
+"""More than one line of numbers needs, so that one read gets it all."""
 
 
 class Entry:
@@ -62,21 +65,43 @@ def has_proc() -> bool:
 def read_entry(pid: int) -> Entry | None:
     """Return one process; None if there is none or it is a zombie."""
     try:
-        raw = _read(f"/proc/{pid}/stat")
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+        try:
+            raw = os.read(fd, _STAT_BYTES)
+        finally:
+            os.close(fd)
     except OSError:
         return None
     # The second field, the program's name, may hold blanks and parentheses.
-    fields = raw[raw.rfind(b")") + 2 :].split()
-    if not fields or fields[0] in {b"Z", b"X"}:
+    fields = raw[raw.rfind(b")") + 2 :].split(b" ", 20)
+    if len(fields) < 20 or fields[0] in {b"Z", b"X"}:
         return None
     parent, pgid, session = (int(field) for field in fields[1:4])
     return Entry(pid, parent, pgid, session, fields[19].decode())
 
 
-def read_table() -> list[Entry]:
-    """Return every living process."""
-    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
-    return [entry for entry in map(read_entry, pids) if entry is not None]
+def read_table(without: Collection[int] = ()) -> list[Entry]:
+    """Return every living process but those of the pids *without*."""
+    pids = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
+    entries = map(read_entry, pids.difference(without))
+    return [entry for entry in entries if entry is not None]
+
+
+def may_have_children(pid: int) -> bool:
+    """Return False only if a process has no child for sure.
+
+    Each thread's children are in a file of its own, where the kernel has that.
+    """
+    threads = f"/proc/{pid}/task"
+    try:
+        before = os.listdir(threads)  # noqa: PTH208 - as above
+        if any(_read(f"{threads}/{thread}/children") for thread in before):
+            return True
+        # A thread that ends hands its children to another one, perhaps one already
+        # looked at.
+        return os.listdir(threads) != before  # noqa: PTH208
+    except OSError:
+        return True
 
 
 def read_mark(pid: int) -> str:

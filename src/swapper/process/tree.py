@@ -9,17 +9,28 @@ descent from a known member, the mark in its environment. What clears its enviro
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Final
 
 import psutil
 
 from swapper.process import proctable
 from swapper.process.proctable import Entry
 
+_TRUST_S: Final = 0.1
+"""How long a pid surely stays one process's: it comes back after 30,000 others."""
 
-def read_table() -> list[Entry]:
-    """Return every living process of the machine that may be looked at."""
-    return proctable.read_table() if proctable.has_proc() else _psutil_table()
+
+def read_table(without: Collection[int] = ()) -> list[Entry]:
+    """Return every living process of the machine that may be looked at.
+
+    Args:
+        without: pids to leave out.
+    """
+    if proctable.has_proc():
+        return proctable.read_table(without)
+    return [entry for entry in _psutil_table() if entry.pid not in without]
 
 
 def read_marks() -> Iterator[tuple[Entry, str]]:
@@ -66,7 +77,16 @@ class Tree:
     keeps the ids of group and session from being used again.
     """
 
-    __slots__ = ("_asked", "_group_asked", "_known", "_leader", "_mark", "_since")
+    __slots__ = (
+        "_asked",
+        "_group_asked",
+        "_known",
+        "_leader",
+        "_mark",
+        "_older",
+        "_older_until",
+        "_since",
+    )
 
     def __init__(self, leader: int, mark: str) -> None:
         """Prepare, right after the first process was made.
@@ -82,22 +102,37 @@ class Tree:
         self._known: set[tuple[int, str]] = set()
         self._asked: set[tuple[int, str]] = set()
         self._group_asked = False
+        # Pids of processes older than the first one, which need no second look.
+        self._older: frozenset[int] = frozenset()
+        self._older_until = 0.0
 
     def members(self) -> Sequence[Entry]:
         """Return all that still lives; zombies are dead."""
-        table = [entry for entry in read_table() if float(entry.start) >= self._since]
-        children: dict[int, list[Entry]] = {}
-        for entry in table:
-            children.setdefault(entry.parent, []).append(entry)
-        found: dict[int, Entry] = {}
-        todo = [entry for entry in table if self._is_ours(entry)]
-        while todo:
-            entry = todo.pop()
-            if entry.pid not in found and entry.pid != os.getpid():
-                found[entry.pid] = entry
-                todo.extend(children.get(entry.pid, ()))
-        self._known.update(entry.key for entry in found.values())
-        return tuple(found.values())
+        table = self._read_younger()
+        found = _with_descendants(filter(self._is_ours, table), table)
+        self._known.update(entry.key for entry in found)
+        return found
+
+    def ask_everybody(self) -> None:
+        """Send SIGTERM to everybody, as the first thing done to end the tree.
+
+        The end of a process hides whose its children were, so they are looked for
+        first. If the first process has none, its group is asked at once and ends
+        while the rest is looked for. A child that it makes only then is its means to
+        end (the ``curl`` of a trap) and is not asked yet.
+        """
+        if not proctable.has_proc() or proctable.may_have_children(self._leader):
+            self.terminate(self.members())
+            return
+        with contextlib.suppress(OSError):  # it ends at this moment
+            os.killpg(self._leader, signal.SIGTERM)
+        self._group_asked = True
+        members = self.members()
+        children = [entry for entry in members if entry.parent == self._leader]
+        means = {entry.key for entry in _with_descendants(children, members)}
+        asked = [entry for entry in members if entry.key not in means]
+        self._asked.update(entry.key for entry in asked if entry.pgid == self._leader)
+        self.terminate(asked)
 
     def terminate(self, members: Sequence[Entry]) -> None:
         """Send SIGTERM to those of *members* that have not had one."""
@@ -116,6 +151,17 @@ class Tree:
             if entry.pgid != self._leader:
                 send(entry, signal.SIGKILL)
 
+    def _read_younger(self) -> list[Entry]:
+        """Return what lives and was made with the first process or later."""
+        is_trusted = time.monotonic() < self._older_until
+        table = read_table(self._older if is_trusted else ())
+        younger = [entry for entry in table if float(entry.start) >= self._since]
+        if not is_trusted:
+            pids = {entry.pid for entry in table}
+            self._older = frozenset(pids.difference(entry.pid for entry in younger))
+            self._older_until = time.monotonic() + _TRUST_S
+        return younger
+
     def _signal_group(self, members: Sequence[Entry], signum: int) -> bool:
         # The group in one call: what is forked between scan and signal gets it too.
         if all(entry.pgid != self._leader for entry in members):
@@ -130,6 +176,23 @@ class Tree:
             or entry.key in self._known
             or mark_of(entry) == self._mark
         )
+
+
+def _with_descendants(
+    entries: Iterable[Entry], table: Sequence[Entry]
+) -> Sequence[Entry]:
+    """Return *entries* and all of *table* that descends from them, but not us."""
+    children: dict[int, list[Entry]] = {}
+    for entry in table:
+        children.setdefault(entry.parent, []).append(entry)
+    found: dict[int, Entry] = {}
+    todo = list(entries)
+    while todo:
+        entry = todo.pop()
+        if entry.pid not in found and entry.pid != os.getpid():
+            found[entry.pid] = entry
+            todo.extend(children.get(entry.pid, ()))
+    return tuple(found.values())
 
 
 def _psutil_table() -> list[Entry]:

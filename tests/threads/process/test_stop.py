@@ -110,6 +110,62 @@ def test_a_daemon_that_forgot_its_environment_is_found_by_descent(
     assert not is_alive(pid)
 
 
+@pytest.mark.parametrize("leave", ["None", "os.setsid()"], ids=["stays", "leaves"])
+def test_what_is_forked_during_the_stop_goes_too(
+    bench: Bench, tmp_path: Path, leave: str
+) -> None:
+    """The process leaves a child at SIGTERM; it had none until then."""
+    text = (
+        "import os, signal, time\n"
+        "def on_term(*_):\n"
+        "    if pid := os.fork():\n"
+        f"        open({str(tmp_path / 'pid')!r}, 'w').write(str(pid))\n"
+        "        os._exit(0)\n"
+        f"    {leave}\n"
+        "    signal.signal(15, signal.SIG_IGN)\n"
+        "    time.sleep(60)\n"
+        "signal.signal(15, on_term)\n"
+        "print('there', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    model = bench.command(python("-c", text), check_endpoint="none")
+    model.run_until_ready(1)
+    wait_until(lambda: "there" in model.text())
+
+    model.stop(1)
+    model.stopped(1)
+
+    assert not is_alive(pid_in(tmp_path / "pid"))
+
+
+def test_a_daemon_gets_its_sigterm_though_the_process_ends_at_once(
+    bench: Bench, tmp_path: Path
+) -> None:
+    terms = tmp_path / "terms"
+    text = (
+        "import os, signal, time\n"
+        "def on_term(*_):\n"
+        f"    open({str(terms)!r}, 'a').write('T')\n"
+        "    os._exit(0)\n"
+        "if not (middle := os.fork()):\n"
+        "    os.setsid()\n"
+        "    signal.signal(15, on_term)\n"
+        "    if os.fork(): os._exit(0)\n"
+        "    print('there', flush=True)\n"
+        "    time.sleep(60)\n"
+        "os.waitpid(middle, 0)\n"
+        "time.sleep(60)\n"
+    )
+    model = bench.command(python("-c", text), check_endpoint="none")
+    model.run_until_ready(1)
+    wait_until(lambda: "there" in model.text())
+
+    model.stop(1)
+    model.stopped(1)
+
+    assert terms.read_text(encoding="ascii") == "T"
+
+
 def test_stopped_means_the_port_is_free(bench: Bench) -> None:
     model = bench.model()
     model.run_until_ready(1)
