@@ -209,6 +209,33 @@ def test_a_process_forked_on_being_asked_is_not_asked_at_once(
         assert (was_asked, is_asked) == (False, True)
 
 
+def test_a_child_that_hid_is_found_before_its_parent_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It left session and environment; once orphaned, nothing tells whose it is."""
+    killpg = os.killpg
+
+    def killpg_to_the_end(pgid: int, signum: int) -> None:
+        killpg(pgid, signum)
+        wait_until(lambda: read_entry(pgid) is None)
+
+    with _talker(
+        "if not os.fork():",
+        "    os.setsid()",
+        "    os.execve('/bin/sh', ['sh', '-c', 'echo $$.; exec sleep 600'], {})",
+        "signal.signal(15, signal.SIG_DFL)",
+        "time.sleep(600)",
+    ) as (popen, output):
+        family = Tree(popen.pid, "mark")
+        child = int(_read_until(output, b".")[:-1])
+        wait_until(lambda: command_of(child) == "sleep 600")
+
+        monkeypatch.setattr(os, "killpg", killpg_to_the_end)
+        family.ask_everybody()
+
+        wait_until(lambda: read_entry(child) is None)
+
+
 def _is_pending(pid: int, signum: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     mask = status.partition("ShdPnd:")[2].split()[0]
