@@ -21,12 +21,13 @@ These work at any time and are not counted:
 
 import argparse
 import os
+import select
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -273,6 +274,24 @@ def in_background(work: threading.Thread) -> None:
     work.start()
 
 
+def wake_on_signals() -> Callable[[socket.socket], None]:
+    """Return what waits for a client, or for a signal and lets its handler run.
+
+    A blocked ``accept`` would do but for a signal that comes just before it blocks:
+    the handler would run only after the next client.
+    """
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    signal.set_wakeup_fd(writable)
+
+    def wait_for_client(listener: socket.socket) -> None:
+        descriptor = listener.fileno()
+        while descriptor not in select.select([descriptor, readable], [], [])[0]:
+            os.read(readable, 64)
+
+    return wait_for_client
+
+
 def serve(options: argparse.Namespace, board: Board) -> NoReturn:
     """Accept connections for ever."""
     listener = socket.create_server((options.host, options.port), backlog=1024)
@@ -283,8 +302,10 @@ def serve(options: argparse.Namespace, board: Board) -> NoReturn:
     if options.flood:
         in_background(threading.Thread(target=flood, args=(options.flood, board)))
     model = Model(options, board)
+    wait_for_client = wake_on_signals()
     kept = []
     for number in count(1):
+        wait_for_client(listener)
         sock, _ = listener.accept()
         if options.hang:
             kept.append(sock)
