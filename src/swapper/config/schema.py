@@ -5,13 +5,13 @@ Durations are seconds, as in the file. Names follow the file's keys (config.md
 sections 8 to 18).
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from swapper.config.re2 import Pattern
 from swapper.core.errors import ConfigProblem
 from swapper.core.ids import ModelId
 from swapper.core.json import JsonValue
@@ -272,7 +272,7 @@ class Config:
     unload_timeout_s: int = 10
     loading_state: LoadingState = LoadingState.OFF
     include_aliases_in_list: bool = False
-    ignore_paths: tuple[re.Pattern[str], ...] = ()
+    ignore_paths: tuple[Pattern, ...] = ()
     log_level: str = "info"
     log_time_format: str = ""
     log_to_stdout: str = "proxy"
