@@ -268,13 +268,17 @@ class Section:
     ) -> dict[str, "Section"]:
         """Return the mappings below the mapping *key*; a null one is empty.
 
-        *advice* is what an error says that each must be.
+        What is neither is reported and left out; *advice* is what it must be.
         """
         below, keys = self._below(key, None), self._spec(key).below
-        return {
+        sections = {
             name: below._below(name, keys, advice)  # noqa: SLF001 - our own class
             for name in below.names()
         }
+        for name, _path, entry in self._entries(key):
+            if not isinstance(entry.node, MapNode) and not is_null(entry.node):
+                del sections[name]
+        return sections
 
     def names(self) -> Sequence[str]:
         """Return the keys, in file order."""

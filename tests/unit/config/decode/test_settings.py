@@ -1,11 +1,11 @@
 """config.md sections 3, 8 and 15: top-level settings, unknown keys, preload."""
 
-import re
 from collections.abc import Callable
 
 import pytest
 
 from swapper.config import Config, GroupConfig, parse_config
+from swapper.config.re2 import Pattern
 from swapper.core.ids import ModelId
 
 Load = Callable[..., Config]
@@ -25,7 +25,7 @@ def test_top_1_and_pipe_8_empty_document_is_the_default_with_a_warning(
 
     assert config == Config(
         groups={"(default)": GroupConfig(id="(default)")},
-        ignore_paths=(re.compile(DEFAULT_IGNORE_PATH),),
+        ignore_paths=(Pattern(DEFAULT_IGNORE_PATH),),
         is_blank=True,
         warnings=config.warnings,
     )
