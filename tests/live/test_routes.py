@@ -215,17 +215,6 @@ def test_unknown_model_and_broken_json(program: SwapperProgram) -> None:
     assert "line 1 column 11" in broken.json()["error"]["message"]
 
 
-def test_a_chunked_body_reaches_the_model_chunked(program: SwapperProgram) -> None:
-    raw = b'9\r\n{"model":\r\n5\r\n"m1"}\r\n0\r\n\r\n'
-    headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
-    got = echo(program, "/v1/embeddings", raw, headers=headers)
-    names = {name.lower(): value for name, value in got["headers"]}
-
-    assert got["body"] == '{"model":"m1"}'
-    assert names["transfer-encoding"] == "chunked"
-    assert "content-length" not in names
-
-
 def test_cross_site_pages_cannot_unload(program: SwapperProgram) -> None:
     answer = program.call("/unload", headers={"Sec-Fetch-Site": "cross-site"})
 

@@ -173,6 +173,12 @@ class ShuttingDownError(RequestError):
         super().__init__(f"unspecific error: {planner} is shutting down")
 
 
+class FilterError(RequestError):
+    """A filter of the configuration cannot be applied to the request's body."""
+
+    code = "filter_failed"
+
+
 class InternalError(RequestError):
     """A defect of swapper: logged with its traceback, told without it."""
 

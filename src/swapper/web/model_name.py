@@ -7,7 +7,9 @@ JSON bodies are held in memory. A multipart body is read up to the end of its fi
 """
 
 import io
+import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Final, Protocol
 from urllib.parse import parse_qsl
@@ -15,8 +17,7 @@ from urllib.parse import parse_qsl
 from werkzeug.http import parse_options_header
 
 from swapper.core.errors import BadRequestError, NotFoundError
-from swapper.core.json import JsonValue
-from swapper.web.json_body import JsonBody, Member
+from swapper.web.json_edit import JsonDocument
 from swapper.web.multipart import MultipartScanner
 from swapper.web.request import Request
 
@@ -41,34 +42,44 @@ class ModelRequest:
         name: as the client spelled it; never empty.
         body: to forward; None if there is none.
         length: of the body in bytes; None if unknown (it came chunked).
+        document: a JSON body, to be looked into; see ``edit``.
     """
 
     name: str
     body: bytes | Readable | None = None
     length: int | None = 0
-    _json: tuple[JsonBody, Member] | None = None
+    document: JsonDocument | None = None
     _form: "_SpooledForm | None" = None
+    _stream: str | None = None
 
     @property
     def is_streaming(self) -> bool:
-        """Return whether a JSON body asks for a stream, in whatever spelling."""
-        stream = self._json[0].members.get("stream") if self._json else None
-        value = stream.value if stream else None
-        if isinstance(value, str):
-            return value.lower() in {"true", "t", "1"}
-        return isinstance(value, bool | int | float) and bool(value)
+        """Return whether the client asks for a stream (http-api.md section 7).
+
+        Of a multipart body counts what has been read to find the model.
+        """
+        if self.document is not None:
+            return _is_true(self.document.values("stream"))
+        if self._stream is None and self._form is not None:
+            return self._form.first("stream") == "true"
+        return self._stream == "true"
 
     def rename(self, name: str) -> None:
         """Replace the model name in a JSON or multipart body; every other byte stays.
 
         Query strings and urlencoded bodies are left alone (http-api.md 11.5).
         """
-        if self._json is not None:
-            document, member = self._json
-            raw = document.replacing(member, name)
-            self.body, self.length = _as_it_came(raw, self.length)
+        if self.document is not None:
+            self.edit(lambda document: document.set("model", name))
         elif self._form is not None:
             self.body, self.length = self._form.renamed(name)
+
+    def edit(self, change: Callable[[JsonDocument], object]) -> None:
+        """Let *change* edit the body, if it is JSON; what came chunked goes so."""
+        if self.document is not None:
+            change(self.document)
+            raw = self.document.to_bytes()
+            self.body, self.length = _as_it_came(raw, self.length)
 
 
 def find_model(request: Request) -> ModelRequest:
@@ -103,18 +114,19 @@ def unread_body(request: Request) -> tuple[Readable | None, int | None]:
 
 def _from_query(request: Request) -> ModelRequest:
     body, length = unread_body(request)
-    return ModelRequest(request.query_value("model") or "", body, length)
+    name = request.query_value("model") or ""
+    return ModelRequest(name, body, length, _stream=request.query_value("stream"))
 
 
 def _from_json(request: Request) -> ModelRequest:
     raw = request.input.read()
-    document = JsonBody(raw)
-    member = document.members.get("model")
-    if member is None:
-        return ModelRequest("")
-    name = _name_of(member.value, document.source(member))
+    document = JsonDocument(raw)
+    names = document.values("model")
+    if len(names) > 1:  # two readers would disagree about it
+        raise BadRequestError('the key "model" is in the body twice')
     body, length = _as_it_came(raw, request.content_length)
-    return ModelRequest(name, body, length, _json=(document, member))
+    name = _name_of(names[0]) if names else ""
+    return ModelRequest(name, body, length, document)
 
 
 def _as_it_came(raw: bytes, length: int | None) -> tuple[bytes | Readable, int | None]:
@@ -122,11 +134,24 @@ def _as_it_came(raw: bytes, length: int | None) -> tuple[bytes | Readable, int |
     return (io.BytesIO(raw), None) if length is None else (raw, len(raw))
 
 
-def _name_of(value: JsonValue, source: str) -> str:
+def _name_of(source: bytes) -> str:
     """Return a string as it is, null as no name, anything else as its JSON text."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else source
+    if source.startswith(b'"'):
+        name: str = json.loads(source)
+        return name
+    return "" if source == b"null" else source.decode()
+
+
+def _is_true(sources: list[bytes]) -> bool:
+    """Return whether the first of some JSON values is meant as a yes."""
+    source = sources[0] if sources else b"null"
+    if source.startswith(b'"'):
+        word: str = json.loads(source)
+        return word.lower() in {"true", "t", "1"}
+    if source[:1] in b"-0123456789":
+        mantissa = source.lower().partition(b"e")[0]
+        return any(digit in mantissa for digit in b"123456789")
+    return source == b"true"
 
 
 def _from_form(request: Request) -> ModelRequest:
@@ -137,8 +162,11 @@ def _from_form(request: Request) -> ModelRequest:
     name = next((value for key, value in pairs if key == "model"), None)
     if name is None:
         name = request.query_value("model") or ""
+    stream = next((value for key, value in pairs if key == "stream"), None)
+    if stream is None:
+        stream = request.query_value("stream")
     body, length = _as_it_came(raw, request.content_length)
-    return ModelRequest(name, body, length)
+    return ModelRequest(name, body, length, _stream=stream)
 
 
 def _from_multipart(request: Request, kind: str) -> ModelRequest:
@@ -150,7 +178,13 @@ def _from_multipart(request: Request, kind: str) -> ModelRequest:
         return ModelRequest("")
     form = _SpooledForm(request, MultipartScanner(options["boundary"]))
     name = form.read_to_model()
-    return ModelRequest(name, form, request.content_length, _form=form)
+    return ModelRequest(
+        name,
+        form,
+        request.content_length,
+        _form=form,
+        _stream=request.query_value("stream"),
+    )
 
 
 class _Input:
@@ -177,12 +211,16 @@ class _SpooledForm:
 
     def read_to_model(self) -> str:
         """Return the first ``model`` field, "" if there is none."""
-        while not self._scanner.fields and not self._scanner.is_malformed:
+        while self.first("model") is None and not self._scanner.is_malformed:
             if not self._read_piece():
                 break
         self._spool.seek(0)
-        fields = self._scanner.fields
-        return fields[0].value if fields else ""
+        return self.first("model") or ""
+
+    def first(self, name: str) -> str | None:
+        """Return the first such field in what has been read, None if there is none."""
+        fields = (field for field in self._scanner.fields if field.name == name)
+        return next((field.value for field in fields), None)
 
     def renamed(self, name: str) -> tuple[Readable, int]:
         """Return the whole body with every ``model`` field replaced, and its length.
@@ -198,7 +236,8 @@ class _SpooledForm:
         out = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 - closed with the response
         self._request.on_close(out.close)
         self._spool.seek(0)
-        for span in self._scanner.fields:
+        models = [field for field in self._scanner.fields if field.name == "model"]
+        for span in models:
             self._copy(out, span.start - self._spool.tell())
             out.write(name.encode())
             self._spool.seek(span.end)

@@ -1,7 +1,8 @@
-"""Finding the ``model`` fields of a multipart body as it arrives (RFC 7578). Pure.
+"""Finding some fields of a multipart body as it arrives (RFC 7578). Pure.
 
-Only the places are found; nothing is decoded or kept, so that a file of any size may
-pass. Memory is one delimiter plus the current header block or ``model`` value.
+Only ``model`` and ``stream`` are looked at; nothing else is decoded or kept, so that a
+file of any size may pass. Memory is one delimiter plus the current header block or
+value.
 """
 
 from dataclasses import dataclass
@@ -10,15 +11,16 @@ from typing import Final
 
 from werkzeug.http import parse_options_header
 
-_FIELD: Final = "model"
+_FIELDS: Final = frozenset({"model", "stream"})
 _MAX_HEADER_BYTES: Final = 65536
 _MAX_VALUE_BYTES: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
 class FieldSpan:
-    """A ``model`` field: its text, and where its bytes stand in the body."""
+    """A field: its name and text, and where the text's bytes stand in the body."""
 
+    name: str
     value: str
     start: int
     end: int
@@ -27,16 +29,16 @@ class FieldSpan:
 class _Part(Enum):
     DELIMITER = 0
     HEADERS = 1
-    MODEL = 2
+    FIELD = 2
     OTHER = 3
     END = 4
 
 
 class MultipartScanner:
-    """Takes a multipart body in pieces and notes its ``model`` fields. One thread.
+    """Takes a multipart body in pieces and notes some fields. One thread.
 
     Attributes:
-        fields: the ``model`` fields completely seen, in order.
+        fields: those of interest that are completely seen, in order.
         is_malformed: the body broke the rules; the rest is not looked at.
     """
 
@@ -47,6 +49,7 @@ class MultipartScanner:
         self._buffer = b"\r\n"  # lets the first delimiter match like the others
         self._offset = -2  # of the buffer's first byte in the body
         self._part = _Part.DELIMITER
+        self._name = ""
 
     def feed(self, data: bytes) -> None:
         """Look at the next piece."""
@@ -61,8 +64,8 @@ class MultipartScanner:
                 return self._skip_to_delimiter()
             case _Part.HEADERS:
                 return self._read_headers()
-            case _Part.MODEL:
-                return self._read_model()
+            case _Part.FIELD:
+                return self._read_field()
             case _Part.END:
                 self._drop(len(self._buffer))
                 return False
@@ -93,20 +96,22 @@ class MultipartScanner:
         if end < 0:
             self.is_malformed = len(self._buffer) > _MAX_HEADER_BYTES
             return False
-        self._part = _Part.MODEL if _is_model_field(self._buffer[:end]) else _Part.OTHER
-        self._drop(end + 4 if self._part is _Part.MODEL else end + 2)
+        self._name = _field_name(self._buffer[:end])
+        is_wanted = self._name in _FIELDS
+        self._part = _Part.FIELD if is_wanted else _Part.OTHER
+        self._drop(end + 4 if is_wanted else end + 2)
         return True
 
-    def _read_model(self) -> bool:
+    def _read_field(self) -> bool:
         end = self._buffer.find(self._delimiter)
         if end < 0:
             if len(self._buffer) > _MAX_VALUE_BYTES:
-                self._part = _Part.OTHER  # no model is called that
+                self._part = _Part.OTHER  # nobody means that
                 return True
             return False
         value = self._buffer[:end].decode("utf-8", "replace")
         start = self._offset
-        self.fields.append(FieldSpan(value, start, start + end))
+        self.fields.append(FieldSpan(self._name, value, start, start + end))
         self._part = _Part.OTHER
         return self._pass_delimiter(end)
 
@@ -115,10 +120,11 @@ class MultipartScanner:
         self._offset += count
 
 
-def _is_model_field(block: bytes) -> bool:
+def _field_name(block: bytes) -> str:
+    """Return the name in a part's headers; "" for a file."""
     for line in block.decode("utf-8", "replace").split("\r\n"):
         name, _, value = line.partition(":")
         if name.strip().lower() == "content-disposition":
             _, options = parse_options_header(value.strip())
-            return options.get("name") == _FIELD and "filename" not in options
-    return False
+            return "" if "filename" in options else options.get("name", "")
+    return ""

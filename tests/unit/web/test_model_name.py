@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from swapper.core.errors import InvalidJsonError, NotFoundError
+from swapper.core.errors import BadRequestError, InvalidJsonError, NotFoundError
 from swapper.web.model_name import ModelRequest, find_model
 from tests.fakes.requests import make_request
 
@@ -187,6 +187,10 @@ def test_renaming_json() -> None:
         ("null", False),
         ("[1]", False),
         ('{"a":1}', False),
+        ("0e7", False),
+        ("1e400", True),
+        ('"\\u0074rue"', True),
+        ('0,"stream":1', False),
     ],
 )
 def test_the_streaming_flag_of_a_json_body(stream: str, expected: bool) -> None:
@@ -201,3 +205,55 @@ def test_without_a_flag_nothing_is_streamed() -> None:
 
     assert not find("POST", "/v1/x", body=raw, headers=JSON).is_streaming
     assert not find("GET", "/props?model=m1").is_streaming
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "form", "expected"),
+    [
+        ("GET", "/props?model=m&stream=true", b"", True),
+        ("GET", "/props?model=m&stream=1", b"", False),
+        ("GET", "/props?model=m&stream=false&stream=true", b"", False),
+        ("POST", "/x", b"model=m&stream=true", True),
+        ("POST", "/x?stream=true", b"model=m&stream=false", False),
+        ("POST", "/x?stream=true", b"model=m", True),
+        ("POST", "/x", b"model=m&stream=True", False),
+    ],
+)
+def test_the_streaming_flag_of_queries_and_urlencoded_bodies(
+    method: str, target: str, form: bytes, expected: bool
+) -> None:
+    headers = FORM if form else {}
+
+    assert find(method, target, body=form, headers=headers).is_streaming is expected
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "expected"),
+    [
+        ("", b"true", True),
+        ("", b"1", False),
+        ("?stream=false", b"true", False),
+        ("?stream=true", b"false", True),
+    ],
+)
+def test_the_streaming_flag_of_a_multipart_body(
+    query: str, field: bytes, expected: bool
+) -> None:
+    stream = (
+        b'--XX\r\nContent-Disposition: form-data; name="stream"\r\n\r\n%b\r\n' % field
+    )
+    raw = MODEL_PART + stream + b"--XX--\r\n"
+    request = make_request("POST", f"/x{query}", body=raw, headers=MULTIPART)
+    found = find_model(request)
+
+    assert found.is_streaming is expected
+    found.rename("other")
+    assert body_of(found) == raw.replace(b"\r\n\r\nm1\r\n", b"\r\n\r\nother\r\n")
+    for close in request.closers:
+        close()
+
+
+def test_a_doubled_model_key_is_refused() -> None:
+    for raw in (b'{"model":"a","model":"b"}', b'{"model":"a","mod\\u0065l":"a"}'):
+        with pytest.raises(BadRequestError, match="twice"):
+            find("POST", "/", body=raw, headers=JSON)

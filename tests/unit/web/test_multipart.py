@@ -1,4 +1,4 @@
-"""Finding ``model`` fields in a multipart body that comes in pieces."""
+"""Finding fields in a multipart body that comes in pieces."""
 
 import pytest
 from hypothesis import given, settings

@@ -2,6 +2,7 @@
 
 from swapper.config import Config
 from swapper.core.errors import NotFoundError
+from swapper.web.filters import apply_filters
 from swapper.web.loading import narrator_for
 from swapper.web.model_name import find_model
 from swapper.web.request import Request
@@ -60,8 +61,7 @@ class InferenceRoutes:
         if model is None:
             raise NotFoundError("no router for requested model")
         config = self._config.models[model]
-        if config.use_model_name:
-            wanted.rename(config.use_model_name)
+        apply_filters(wanted, config.filters, config.use_model_name, wanted.name)
         target = _upstream_target(request)
         narrator = narrator_for(config, target, is_streaming=wanted.is_streaming)
         return self._service.serve(

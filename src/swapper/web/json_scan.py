@@ -1,0 +1,327 @@
+"""Checking a JSON text and finding the parts of an object or array in it. Pure.
+
+Works on the bytes and builds no values, so a body of any size costs no memory; what
+is found are places. The whole text is checked (RFC 8259; ``NaN`` and ``Infinity`` are
+let pass, as Python's parser does).
+
+The work is done by ``re`` and ``bytes.find`` in slices of ``WINDOW`` bytes: between two
+slices other threads may run, which one call to ``json.loads`` would not let them. One
+pattern covers a value nested two deep; it is possessive throughout, so it never tries
+anything twice, and whatever does not fit (deeper, longer) is entered with a stack of
+our own. A byte is therefore looked at a handful of times at most, and depth costs no
+recursion.
+"""
+
+import codecs
+import json
+import re
+from typing import Final, NamedTuple
+
+from swapper.core.errors import InvalidJsonError
+
+WINDOW: Final = 1 << 15
+"""Bytes handed to one call in C; a fraction of a millisecond."""
+
+MAX_DEPTH: Final = 1000
+"""Levels of nesting; about where Python's own parser gives up."""
+
+_PIECE: Final = 1 << 13
+_PIECE_DEPTH: Final = 400
+
+_BOM: Final = b"\xef\xbb\xbf"
+_CONTROLS: Final = bytes(range(0x20))
+
+_WS: Final = rb"[ \t\r\n]*+"
+# As ranges of what is allowed: half the time of the same set negated.
+_PLAIN: Final = rb"[ !#-\[\]-\xff]*+"
+_ESCAPE: Final = rb'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})'
+_STRING: Final = rb'"%b(?:%b%b)*+"' % (_PLAIN, _ESCAPE, _PLAIN)
+_NUMBER: Final = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
+_SCALAR: Final = rb"(?:%b|%b|true|false|null|NaN|-?Infinity)" % (_STRING, _NUMBER)
+
+
+def _listed(item: bytes) -> bytes:
+    """Return the pattern of what stands between two brackets."""
+    rest = rb"(?:,(?!%b[\]}])|(?=[\]}]))" % _WS  # no comma before the end
+    return rb"(?:%b%b%b%b)*+%b" % (_WS, item, _WS, rest, _WS)
+
+
+def _holding(value: bytes) -> bytes:
+    """Return the pattern of a scalar, or an array or object of *value*."""
+    member = _STRING + _WS + b":" + _WS + value
+    return rb"(?:%b|\[%b\]|\{%b\})" % (_SCALAR, _listed(value), _listed(member))
+
+
+_VALUE: Final = _holding(_holding(_SCALAR))
+
+_blanks: Final = re.compile(_WS)
+_string: Final = re.compile(_STRING)
+_escapes: Final = re.compile(rb"(?:%b%b)*+" % (_ESCAPE, _PLAIN))
+_scalar: Final = re.compile(_SCALAR)
+_part: Final = {
+    b"{": re.compile(
+        rb"%b(%b)%b:%b(%b)%b([,}])" % (_WS, _STRING, _WS, _WS, _VALUE, _WS)
+    ),
+    b"[": re.compile(rb"%b()(%b)%b([,\]])" % (_WS, _VALUE, _WS)),
+}
+_run: Final = {
+    b"{": re.compile(rb"(?:%b%b%b:%b%b%b,)*+" % (_WS, _STRING, _WS, _WS, _VALUE, _WS)),
+    b"[": re.compile(rb"(?:%b%b%b,)*+" % (_WS, _VALUE, _WS)),
+}
+# Values are thrown away, so numbers need not be made.
+_parser: Final = json.JSONDecoder(parse_int=str, parse_float=str)
+_closer: Final = {b"{": b"}", b"[": b"]"}
+
+
+class Part(NamedTuple):
+    """One member of an object or item of an array: where it stands.
+
+    Attributes:
+        lead: start of the blanks before it.
+        key: start of the key, quotes included; of the value, in an array.
+        key_end: its end; in an array the same place.
+        start: of the value.
+        end: of the value.
+        tail: end of the blanks after it, where ``,`` or the closing bracket is.
+    """
+
+    lead: int
+    key: int
+    key_end: int
+    start: int
+    end: int
+    tail: int
+
+
+class Parts(NamedTuple):
+    """An object or array, one level of it.
+
+    Attributes:
+        opener: ``{`` or ``[``.
+        start: of the opening bracket.
+        parts: in order; equal keys are all there.
+        end: behind the closing bracket.
+    """
+
+    opener: bytes
+    start: int
+    parts: list[Part]
+    end: int
+
+
+def scan(raw: bytes) -> Parts | None:
+    """Check a JSON text; return the members of its object, None if it is another value.
+
+    A byte order mark is passed over.
+
+    Raises:
+        InvalidJsonError: not UTF-8, not JSON, or nested too deeply.
+    """
+    _check_utf8(raw)
+    start = _skip(raw, len(_BOM) if raw.startswith(_BOM) else 0)
+    parts = parts_of(raw, start) if raw[start : start + 1] == b"{" else None
+    end = _skip(raw, _value_end(raw, start, 0) if parts is None else parts.end)
+    if end != len(raw):
+        raise _bad(raw, end, "extra data")
+    return parts
+
+
+def parts_of(raw: bytes, at: int) -> Parts:
+    """Return the parts of the object or array that begins at *at*.
+
+    Raises:
+        InvalidJsonError: it is not well-formed, or nested too deeply.
+    """
+    opener, begin = raw[at : at + 1], at
+    pattern, closer = _part[opener], _closer[opener]
+    parts: list[Part] = []
+    at += 1
+    while True:
+        found = pattern.match(raw, at, at + WINDOW)
+        if found is not None:
+            (_, end), (key, key_end), (start, value_end), (tail, _) = found.regs
+            parts.append(Part(at, key, key_end, start, value_end, tail))
+        else:
+            inside = _skip(raw, at)
+            if not parts and raw[inside : inside + 1] == closer:
+                return Parts(opener, begin, parts, inside + 1)
+            part = _long_part(raw, at, opener)
+            parts.append(part)
+            end = part.tail + 1
+        if raw[end - 1 : end] == closer:
+            return Parts(opener, begin, parts, end)
+        at = end
+
+
+def _long_part(raw: bytes, lead: int, opener: bytes) -> Part:
+    """Return the part at *lead*, which is too long for the pattern, or broken."""
+    key = _skip(raw, lead)
+    start = key_end = key
+    if opener == b"{":
+        key_end, start = _key(raw, key)
+    end = _value_end(raw, start, depth=1)
+    tail = _skip(raw, end)
+    if raw[tail : tail + 1] not in {b",", _closer[opener]}:
+        raise _expected_end(raw, tail, opener)
+    return Part(lead, key, key_end, start, end, tail)
+
+
+def _value_end(raw: bytes, at: int, depth: int) -> int:
+    first = raw[at : at + 1]
+    if first in _closer:
+        return _container_end(raw, at, depth)
+    if first == b'"':
+        return _string_end(raw, at)
+    found = _scalar.match(raw, at)
+    if found is None:
+        raise _bad(raw, at, "expected a value")
+    return found.end()
+
+
+def _container_end(raw: bytes, at: int, depth: int) -> int:
+    """Return the end of an object or array of any size and depth."""
+    openers: list[bytes] = []
+    try_piece_at = at
+    while True:
+        end = -1
+        levels = MAX_DEPTH - depth - len(openers)
+        first = raw[at : at + 1]
+        if first not in _closer:
+            end = _value_end(raw, at, depth)
+        elif at >= try_piece_at:
+            end = _piece_end(raw, at, levels)
+            if end < 0:  # else nested long ones would each parse the same again
+                try_piece_at = at + _PIECE // 2
+        if end >= 0:
+            at = _close(raw, end, openers)
+        elif levels > 0:
+            openers.append(first)
+            at += 1
+        else:
+            raise _bad(raw, at, f"nested more than {MAX_DEPTH} levels deep")
+        at = _next_value(raw, at, openers)
+        if not openers:
+            return at
+
+
+def _piece_end(raw: bytes, at: int, levels: int) -> int:
+    """Return the end of an object or array that Python's parser finds, or -1.
+
+    Only of a short one that cannot take much of the C stack.
+    """
+    piece = raw[at : at + _PIECE]
+    if piece.count(b"[") + piece.count(b"{") > min(levels, _PIECE_DEPTH):
+        return -1
+    try:
+        _, end = _parser.raw_decode(piece.decode("latin-1"))
+    except (ValueError, RecursionError):
+        return -1
+    return at + end
+
+
+def _next_value(raw: bytes, at: int, openers: list[bytes]) -> int:
+    """Return where the next value begins that no run takes, or the end of it all."""
+    while openers:
+        opener = openers[-1]
+        is_first = raw[at - 1 : at] == opener
+        run = _run[opener].match(raw, at, at + WINDOW)
+        if run is not None and run.end() > at:
+            at, is_first = run.end(), False
+        at = _skip(raw, at)
+        if not is_first or raw[at : at + 1] != _closer[opener]:
+            return _key(raw, at)[1] if opener == b"{" else at
+        at = _close(raw, at, openers)
+    return at
+
+
+def _close(raw: bytes, at: int, openers: list[bytes]) -> int:
+    """Take off what is closed at *at*; return where the next item or the end is."""
+    while openers:
+        at = _skip(raw, at)
+        found = raw[at : at + 1]
+        if found == b",":
+            return at + 1
+        if found != _closer[openers[-1]]:
+            raise _expected_end(raw, at, openers[-1])
+        openers.pop()
+        at += 1
+    return at
+
+
+def _key(raw: bytes, at: int) -> tuple[int, int]:
+    """Return the end of the key at *at* and where its value begins."""
+    if raw[at : at + 1] != b'"':
+        raise _bad(raw, at, "expected a key in double quotes")
+    end = _string_end(raw, at)
+    colon = _skip(raw, end)
+    if raw[colon : colon + 1] != b":":
+        raise _bad(raw, colon, "expected ':'")
+    return end, _skip(raw, colon + 1)
+
+
+def _string_end(raw: bytes, start: int) -> int:
+    """Return the end of a string; of a long one the quote is searched."""
+    short = _string.match(raw, start, start + WINDOW)
+    if short is not None:
+        return short.end()
+    at, quote = start + 1, -1
+    while True:
+        if quote < at:
+            quote = raw.find(b'"', at)
+        if quote < 0:
+            raise _bad(raw, start, "this string does not end")
+        escape = raw.find(b"\\", at, quote)
+        _check_plain(raw, at, quote if escape < 0 else escape)
+        if escape < 0:
+            return quote + 1
+        run = _escapes.match(raw, escape, escape + WINDOW)
+        if run is None or run.end() == escape:
+            raise _bad(raw, escape, "not an escape sequence")
+        at = run.end()
+
+
+def _check_plain(raw: bytes, start: int, end: int) -> None:
+    for at in range(start, end, WINDOW):
+        piece = raw[at : min(at + WINDOW, end)]
+        kept = piece.translate(None, _CONTROLS)
+        if len(kept) != len(piece):
+            bad = next(i for i, byte in enumerate(piece) if byte < 0x20)
+            raise _bad(raw, at + bad, "a control character must be escaped")
+
+
+def _check_utf8(raw: bytes) -> None:
+    if raw.isascii():
+        return
+    at = 0
+    while at < len(raw):
+        piece = raw[at : at + WINDOW]
+        try:
+            _, count = codecs.utf_8_decode(piece, "strict", at + WINDOW >= len(raw))
+        except UnicodeDecodeError as exc:
+            raise InvalidJsonError(
+                f"body is not UTF-8: byte {at + exc.start}: {exc.reason}"
+            ) from exc
+        at += count
+
+
+def _skip(raw: bytes, at: int) -> int:
+    """Return the end of the blanks at *at*."""
+    while True:
+        found = _blanks.match(raw, at, at + WINDOW)
+        end = at if found is None else found.end()
+        if end < at + WINDOW:
+            return end
+        at = end
+
+
+def _expected_end(raw: bytes, at: int, opener: bytes) -> InvalidJsonError:
+    return _bad(raw, at, f"expected ',' or '{_closer[opener].decode()}'")
+
+
+def _bad(raw: bytes, at: int, what: str) -> InvalidJsonError:
+    line = raw.count(b"\n", 0, at) + 1
+    before = raw[raw.rfind(b"\n", 0, at) + 1 : at].removeprefix(_BOM)
+    column = len(before.decode("utf-8", "replace")) + 1
+    return InvalidJsonError(
+        f"body is not valid JSON: line {line} column {column}: {what}"
+    )
