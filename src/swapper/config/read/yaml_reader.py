@@ -48,6 +48,8 @@ from swapper.core.errors import ConfigError
 MAX_DEPTH: Final = 64
 MAX_NODES: Final = 1_000_000
 """Values of a document, each alias counted as the copy it stands for."""
+MAX_WRITTEN: Final = 100_000
+"""Values as written; reading that many takes some ten seconds."""
 
 _MERGE_KEY: Final = "<<"
 
@@ -181,6 +183,7 @@ class _Composer:
         self._events = _parse_events(source)
         self._anchors: dict[str, _Built | None] = {}  # None while being built
         self._nodes = 0
+        self._written = 0
 
     def document(self) -> Node | None:
         """Return the root node; None if there is none."""
@@ -209,6 +212,9 @@ class _Composer:
         return built
 
     def _fresh(self, event: Event, where: Where, path: str, depth: int) -> _Built:
+        self._written += 1
+        if self._written > MAX_WRITTEN:
+            self._fail(where, f"more than {MAX_WRITTEN} values")
         if isinstance(event, CollectionStartEvent):
             if depth > MAX_DEPTH:
                 self._fail(where, f"nested more than {MAX_DEPTH} levels deep")
