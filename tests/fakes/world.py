@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from swapper.config.expressions import MatrixConfig
 from swapper.config.schema import GroupConfig, ModelConfig
 from swapper.core.errors import (
     ClientGoneError,
@@ -17,7 +18,7 @@ from swapper.core.errors import (
     StartAbortedError,
 )
 from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
-from swapper.planner import GroupPlanner
+from swapper.planner import GroupPlanner, MatrixPlanner, Planner
 from swapper.process.messages import Exited, Started, Stopped
 from swapper.router.lease import Lease
 from swapper.router.loop import RouterLoop
@@ -31,6 +32,7 @@ from swapper.router.messages import (
 )
 from swapper.scheduler import FifoScheduler, Ticket
 from swapper.sync import Reply
+from tests.fakes.matrices import may_run_together
 
 TTL_S = 50
 Action = Callable[[], None]
@@ -165,14 +167,16 @@ def make_models(
 class World:
     """Everything around the router, and the laws it must keep."""
 
-    def __init__(self, groups: dict[str, GroupConfig]) -> None:
+    def __init__(self, groups: dict[str, GroupConfig], *matrices: MatrixConfig) -> None:
+        """Put the models of *groups* under these, or under the first of *matrices*."""
         self.clock = FakeClock()
         self.groups = self.all_groups = groups
+        self.matrices = matrices
         self.models = make_models(groups, {})
         self.versions: dict[ModelId, int] = {}
         self.retired: dict[ModelId, tuple[RunId, float]] = {}  # until when it may serve
         self.is_over = False
-        self.planner = GroupPlanner(groups)
+        self.planner = self._make_planner()
         self.scheduler = FifoScheduler(self.models, self.planner)
         self.processes: dict[ModelId, FakeProcess] = {}
         self.loop = RouterLoop(self.models, self.scheduler, self._spawn, self.clock)
@@ -200,6 +204,8 @@ class World:
             changed = sorted(self.models)[self.steps // 5 % len(self.models)]
             actions.append(lambda: self._redefine(changed))
             actions += [self._reload_the_same, self._take_away, self._bring_back]
+            if self.matrices:
+                actions.append(self._next_matrix)
         actions += [lambda m=m: self._submit(m) for m in self.processes]  # type: ignore[misc]  # bound default
         actions += [lambda m=m: self._unload({m}) for m in self.processes]  # type: ignore[misc]  # bound default
         actions.append(lambda: self._unload(None))
@@ -294,9 +300,18 @@ class World:
         self.groups = self.all_groups
         self._reload()
 
+    def _next_matrix(self) -> None:
+        self.matrices = self.matrices[1:] + self.matrices[:1]
+        self._reload()
+
+    def _make_planner(self) -> Planner:
+        if self.matrices:
+            return MatrixPlanner(self.matrices[0])
+        return GroupPlanner(self.groups)
+
     def _reload(self) -> None:
         self.models = make_models(self.groups, self.versions)
-        self.planner = GroupPlanner(self.groups)
+        self.planner = self._make_planner()
         for process in self.processes.values():
             new = self.models.get(process.model)
             if new is not None and new.process == process.config.process:
@@ -332,16 +347,23 @@ class World:
     # -- the laws --------------------------------------------------------------
 
     def check_may_start(self, model: ModelId) -> None:
-        """Nothing runs that the planner forbids beside *model*.
-
-        One-way exclusiveness allows one thing more: a model that *model* would stop,
-        but that does not mind *model*, may have been let in after the swap was decided.
-        """
+        """Nothing runs that the planner forbids beside *model*."""
         live = sorted(p.model for p in self.processes.values() if p.phase != "stopped")
         assert not set(live) - set(self.models), "what was removed is still there"
         for other in live:
             current = self.processes[other].config.process
             assert current == self.models[other].process, "an old definition runs"
+        if self.matrices:
+            assert may_run_together(self.matrices[0], [*live, model])
+        else:
+            self._check_groups(model, live)
+
+    def _check_groups(self, model: ModelId, live: list[ModelId]) -> None:
+        """Check that the group rules allow *model* beside what is live.
+
+        One-way exclusiveness allows one thing more: a model that *model* would stop,
+        but that does not mind *model*, may have been let in after the swap was decided.
+        """
         decided = self.decided.get(model, self.steps)
         for other in self.planner.eviction_for(model, live):
             assert model not in self.planner.eviction_for(other, [model])

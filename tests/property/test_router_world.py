@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from swapper.config.schema import GroupConfig
 from swapper.core.ids import ModelId
+from tests.fakes.matrices import matrix
 from tests.fakes.world import World
 
 
@@ -32,11 +33,26 @@ LAYOUTS = {
 }
 
 
+MATRICES = {
+    "matrix of pairs": [matrix(s="a & (b | c)", t="b & d")],
+    "matrix with a costly one": [matrix({"c": 3}, s="(a | b) & c", t="a & b", u="d")],
+    "matrix, one in no set": [matrix(s="a & b & c")],
+    "matrix that changes": [
+        matrix(s="a & b & c", t="c & d"),
+        matrix(s="(a | b) & (c | d)"),
+        matrix({"d": 2}, s="a | b & +t", t="c | d"),
+    ],
+}
+ALL = [*LAYOUTS, *MATRICES]
+
+
 def make(layout: str) -> World:
+    if layout in MATRICES:
+        return World({"g": group("g", "abcd")}, *MATRICES[layout])
     return World({g.id: g for g in LAYOUTS[layout]})
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ALL)
 @pytest.mark.parametrize("seed", range(25))
 def test_seeded_simulation_keeps_every_law(layout: str, seed: int) -> None:
     world, dice = make(layout), random.Random(f"{layout}/{seed}")  # noqa: S311 - a simulation
@@ -49,7 +65,7 @@ def test_seeded_simulation_keeps_every_law(layout: str, seed: int) -> None:
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
-    layout=st.sampled_from(sorted(LAYOUTS)),
+    layout=st.sampled_from(sorted(ALL)),
     choices=st.lists(st.integers(0, 1 << 20), max_size=120),
 )
 def test_any_interleaving_keeps_every_law(layout: str, choices: list[int]) -> None:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from swapper.config.expressions import MatrixConfig
 from swapper.config.re2 import Pattern
 from swapper.core.errors import ConfigProblem
 from swapper.core.ids import ModelId
@@ -235,6 +236,7 @@ class Config:
         models: by id, in byte order of the ids.
         router: ``group``, ``matrix`` or the name of a registered planner.
         groups: by id; always has ``(default)``; every model is in exactly one.
+        matrix: without sets unless the router is ``matrix``.
         scheduler: ``fifo``, the only one.
         priority: of waiting requests, by model; 0 if absent, higher goes first.
         peers: by id, in file order.
@@ -259,6 +261,7 @@ class Config:
     models: Mapping[ModelId, ModelConfig] = field(default_factory=_nothing)
     router: str = "group"
     groups: Mapping[str, GroupConfig] = field(default_factory=_nothing)
+    matrix: MatrixConfig = field(default_factory=MatrixConfig)
     scheduler: str = "fifo"
     priority: Mapping[ModelId, int] = field(default_factory=_nothing)
     peers: Mapping[str, PeerConfig] = field(default_factory=_nothing)

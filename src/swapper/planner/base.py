@@ -19,14 +19,20 @@ class Planner(Protocol):
         ...
 
     def eviction_for(
-        self, target: ModelId, running: Sequence[ModelId]
+        self,
+        target: ModelId,
+        running: Sequence[ModelId],
+        *,
+        target_is_running: bool = False,
     ) -> tuple[ModelId, ...]:
         """Return the models that must stop before *target* can serve.
 
         Args:
-            target: the model wanted; it may be running itself.
+            target: the model wanted.
             running: every other model that is not stopped, plus the targets of
                 swaps in flight; sorted, unique.
+            target_is_running: whether the target is ready already and only the
+                others are in question.
 
         Returns:
             A subset of *running* in its order; empty if nothing has to go.

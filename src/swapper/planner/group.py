@@ -25,7 +25,11 @@ class GroupPlanner:
         }
 
     def eviction_for(
-        self, target: ModelId, running: Sequence[ModelId]
+        self,
+        target: ModelId,
+        running: Sequence[ModelId],
+        *,
+        target_is_running: bool = False,  # noqa: ARG002 - the rules are the same
     ) -> tuple[ModelId, ...]:
         """Return the running models that the group rules forbid beside *target*."""
         own = self._group_of[target]

@@ -11,11 +11,13 @@ from swapper.config.schema import Config
 from swapper.core.errors import ConfigError, ConfigProblem
 from swapper.planner.base import Planner
 from swapper.planner.group import GroupPlanner
+from swapper.planner.matrix import MatrixPlanner
 
 PlannerFactory = Callable[[Config], Planner]
 
 _BUILT_IN: Mapping[str, PlannerFactory] = {
     "group": lambda config: GroupPlanner(config.groups),
+    "matrix": lambda config: MatrixPlanner(config.matrix),
 }
 _ENTRY_POINTS = "swapper.planners"
 

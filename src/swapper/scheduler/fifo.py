@@ -290,7 +290,11 @@ class FifoScheduler:
             joined.waiters |= model.queue
             model.queue = {}
             return
-        evict = self._planner.eviction_for(model.id, self._running_beside(model))
+        evict = self._planner.eviction_for(
+            model.id,
+            self._running_beside(model),
+            target_is_running=model.shown_state is _READY,
+        )
         colliding = self._colliding_swaps(model, evict)
         if model.shown_state is _READY and not evict and not colliding:  # (3)
             self._grant(model, model.queue)

@@ -106,15 +106,7 @@ VALUES: Final[tuple[Any, ...]] = (
 )
 
 
-def _is_matrix_read() -> bool:
-    try:
-        parse_config(json.dumps({**BASE, "matrix": SURROUNDINGS["matrix"]}))
-    except ConfigError as exc:
-        return "not supported" not in str(exc)
-    return True
-
-
-KEYS = [at for at in all_keys() if "matrix" not in at.path or _is_matrix_read()]
+KEYS = tuple(all_keys())
 
 
 def _concrete(path: Path_) -> Path_:
@@ -202,9 +194,7 @@ def test_schema_and_loader_mind_the_same_values(at: KeyAt) -> None:
 
 @pytest.mark.parametrize("listed", ONLY_THE_LOADER_MINDS)
 def test_every_listed_difference_is_one(listed: str) -> None:
-    at = next(at for at in all_keys() if str(at) == listed)
-    if at not in KEYS:
-        pytest.skip("the matrix router is not supported by this version")
+    at = next(at for at in KEYS if str(at) == listed)
     path = _concrete(at.path)
 
     assert any(
@@ -329,7 +319,7 @@ def test_section_21_defaults_are_those_of_the_loader() -> None:
     assert peer["timeouts"]["properties"]["responseHeader"]["default"] == 60
 
 
-@pytest.mark.parametrize("at", tuple(all_keys()), ids=str)
+@pytest.mark.parametrize("at", KEYS, ids=str)
 def test_schema_explains_every_key(at: KeyAt) -> None:
     schema = SCHEMA
     for part in at.path:

@@ -434,7 +434,7 @@ def test_ten_thousand_queued_tickets_cost_one_planner_call_per_model() -> None:
         name = "counting"
 
         def eviction_for(
-            self, target: ModelId, running: list[ModelId]
+            self, target: ModelId, running: list[ModelId], **_: bool
         ) -> tuple[ModelId, ...]:
             calls.append(target)
             return inner.eviction_for(target, running)

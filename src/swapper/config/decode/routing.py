@@ -6,6 +6,7 @@ from importlib import metadata
 from types import MappingProxyType
 from typing import Final
 
+from swapper.config.decode.matrix import decode_matrix
 from swapper.config.decode.section import Item, Section
 from swapper.config.document import shortened
 from swapper.config.report import Report
@@ -24,19 +25,21 @@ def decode_routing(document: Section, config: Config, report: Report) -> Config:
     router = document.section("routing").section("router")
     settings = router.section("settings")
     use = _router_of(document, router, settings)
-    # The older, top-level spelling of the two settings stays supported.
-    is_new = settings.is_set("groups") and not document.is_filled("groups")
-    home = settings if is_new else document
-    # What the chosen router does not look at is not checked either.
-    groups = (
-        _default_group(config.models, ())
-        if use == _MATRIX
-        else decode_groups(home, config.models, report)
-    )
+    # The older, top-level spelling of the two settings stays supported. What the
+    # chosen router does not look at is not checked either.
+    if use == _MATRIX:
+        home = document if document.is_set("matrix") else settings
+        groups = _default_group(config.models, ())
+        matrix = decode_matrix(home, config)
+    else:
+        is_new = settings.is_set("groups") and not document.is_filled("groups")
+        groups = decode_groups(settings if is_new else document, config.models, report)
+        matrix = config.matrix
     return replace(
         config,
         router=use,
         groups=groups,
+        matrix=matrix,
         scheduler=_scheduler_of(document.section("routing").section("scheduler")),
         priority=_priority(document, config),
     )
@@ -51,8 +54,6 @@ def _router_of(document: Section, router: Section, settings: Section) -> str:
         key = "matrix" if document.is_set("matrix") else "groups"
         message = "conflicts with routing.router; move it to routing.router.settings"
         document.error(key, message)
-    if use == _MATRIX or document.is_set("matrix"):
-        router.error("use", "the matrix router is not supported by this version yet")
     if document.is_set("matrix"):
         if document.is_filled("groups"):
             document.error("matrix", "conflicts with groups; keep one of them")

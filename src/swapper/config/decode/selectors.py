@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from swapper.config.combinations import Combinations
 from swapper.config.decode.section import Item, Section
 from swapper.config.lookup import resolve
 from swapper.config.schema import Config, SelectorConfig, Strategy
@@ -107,3 +108,8 @@ def _check_together(local: list[ModelId], section: Section, config: Config) -> N
                 "so that they can run together"
             )
             section.error("targets", message)
+    elif config.router == "matrix" and not Combinations(
+        config.matrix.sets
+    ).can_run_together(local):
+        message = f"{names} must be in one combination of the matrix"
+        section.error("targets", message)

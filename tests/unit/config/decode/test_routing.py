@@ -154,18 +154,6 @@ def test_rt_7_router_of_another_package_is_known(
     assert config.groups["g"].members == (A,)
 
 
-def test_rt_9_and_q9_matrix_without_use_is_warned_about(load: Load) -> None:
-    [warning] = load(
-        "routing: {router: {settings: {matrix: {sets: {s: nope}}}}}"
-    ).warnings
-
-    assert "routing.router.settings.matrix: has no effect" in str(warning)
-
-
-def test_rt_10_null_matrix_is_none(load: Load) -> None:
-    assert not load("matrix:").warnings
-
-
 @pytest.mark.parametrize("use", ["lifo", "FIFO", "Fifo"])
 def test_sch_1_unknown_scheduler_is_refused(errors: Errors, use: str) -> None:
     [message] = errors(f"routing: {{scheduler: {{use: {use}}}}}")
