@@ -12,6 +12,7 @@ filter.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from swapper.core.json import JsonValue
@@ -22,6 +23,10 @@ MAX_PADDING: Final = 10_000
 """Nulls that one edit may add to an array to reach an index."""
 
 _MAX_WHOLE: Final = 1e21
+_compact: Final = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False
+)
+_compact_ascii: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 _CLOSERS: Final = {b"{": b"}", b"[": b"]"}
 
 
@@ -106,15 +111,11 @@ def encode(value: JsonValue) -> bytes:
     """
     plain = _plain(value)
     try:
-        text = json.dumps(
-            plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-        )
+        return _compact.encode(plain).encode()
+    except UnicodeEncodeError:  # half a surrogate pair stays an escape
+        return _compact_ascii.encode(plain).encode()
     except ValueError as exc:
         raise PathError(f"the value is not JSON: {exc}") from exc
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair stays an escape
-        return json.dumps(plain, separators=(",", ":")).encode()
 
 
 def _plain(value: JsonValue) -> JsonValue:
@@ -271,6 +272,7 @@ def _nulls(count: int) -> list[bytes]:
     return [b"null"] * count
 
 
+@lru_cache(maxsize=4096)
 def _encoded_key(name: str) -> bytes:
     return encode(name)
 
