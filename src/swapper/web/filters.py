@@ -30,7 +30,7 @@ def apply_filters(
     """
     if wanted.document is None:
         if use_model_name:
-            wanted.rename(use_model_name)
+            wanted.rename_in_body(use_model_name)
         return
     by_name = filters.set_params_by_id.get(requested, {})
     if not (use_model_name or filters.strip_params or filters.set_params or by_name):

@@ -1,7 +1,8 @@
 """Which model a request names, and giving it another name (http-api.md 7, 8, 11).
 
-Reading never changes the body: what is forwarded are the bytes that came, unless the
-model is configured with ``useModelName``, and then only the name's own bytes differ.
+Reading never changes the body: what is forwarded are the bytes that came. A new name
+changes only its own bytes in JSON and multipart bodies; queries and urlencoded bodies
+are written anew, sorted by key.
 JSON bodies are held in memory. A multipart body is read up to the end of its first
 ``model`` field and relayed from there on as it arrives.
 """
@@ -12,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Final, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from werkzeug.http import parse_options_header
 
@@ -39,7 +40,7 @@ class ModelRequest:
     """A request whose model name has been found.
 
     Attributes:
-        name: as the client spelled it; never empty.
+        name: as the client spelled it, or as it was renamed; never empty.
         body: to forward; None if there is none.
         length: of the body in bytes; None if unknown (it came chunked).
         document: a JSON body, to be looked into; see ``edit``.
@@ -51,6 +52,8 @@ class ModelRequest:
     document: JsonDocument | None = None
     _form: "_SpooledForm | None" = None
     _stream: str | None = None
+    _urlencoded: str | None = None
+    _named_in_query: Request | None = None
 
     @property
     def is_streaming(self) -> bool:
@@ -65,9 +68,32 @@ class ModelRequest:
         return self._stream == "true"
 
     def rename(self, name: str) -> None:
-        """Replace the model name in a JSON or multipart body; every other byte stays.
+        """Put *name* wherever the request names its model, and in ``name``.
 
-        Query strings and urlencoded bodies are left alone (http-api.md 11.5).
+        For pins, selectors and peers, which decide who gets the request; other than
+        in the reference the new name also counts for routing if it stands in a form
+        or in the query of a request with a body.
+
+        Raises:
+            BadRequestError: the name cannot stand in a form.
+        """
+        self.name = name
+        self.rename_in_body(name)
+        if self._urlencoded is not None:
+            raw = _with_model(self._urlencoded, name).encode("latin-1")
+            self.body, self.length = _as_it_came(raw, self.length)
+        if self._named_in_query is not None:
+            request = self._named_in_query
+            request.replace_query(_with_model(request.query, name))
+
+    def rename_in_body(self, name: str) -> None:
+        """Replace the name in a JSON or multipart body; ``name`` and the rest stay.
+
+        For ``useModelName``: queries and urlencoded bodies are left alone
+        (http-api.md 11.5).
+
+        Raises:
+            BadRequestError: the name cannot stand in a form.
         """
         if self.document is not None:
             self.edit(lambda document: document.set("model", name))
@@ -115,7 +141,8 @@ def unread_body(request: Request) -> tuple[Readable | None, int | None]:
 def _from_query(request: Request) -> ModelRequest:
     body, length = unread_body(request)
     name = request.query_value("model") or ""
-    return ModelRequest(name, body, length, _stream=request.query_value("stream"))
+    stream = request.query_value("stream")
+    return ModelRequest(name, body, length, _stream=stream, _named_in_query=request)
 
 
 def _from_json(request: Request) -> ModelRequest:
@@ -158,32 +185,43 @@ def _from_form(request: Request) -> ModelRequest:
     raw = request.input.read(_MAX_FORM_BYTES + 1)
     if len(raw) > _MAX_FORM_BYTES:
         return ModelRequest("")
-    pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True)
+    text = raw.decode("latin-1")
+    body, length = _as_it_came(raw, request.content_length)
+    pairs = parse_qsl(text, keep_blank_values=True)
     name = next((value for key, value in pairs if key == "model"), None)
-    if name is None:
-        name = request.query_value("model") or ""
     stream = next((value for key, value in pairs if key == "stream"), None)
     if stream is None:
         stream = request.query_value("stream")
-    body, length = _as_it_came(raw, request.content_length)
-    return ModelRequest(name, body, length, _stream=stream)
+    if name is not None:
+        return ModelRequest(name, body, length, _stream=stream, _urlencoded=text)
+    name = request.query_value("model") or ""
+    return ModelRequest(name, body, length, _stream=stream, _named_in_query=request)
+
+
+def _with_model(encoded: str, name: str) -> str:
+    """Return a query with all its ``model`` values replaced by one, sorted by key.
+
+    Pairs are taken as bytes, so that what is not UTF-8 stays what it is.
+    """
+    pairs = parse_qsl(encoded, keep_blank_values=True, encoding="latin-1")
+    kept = [pair for pair in pairs if pair[0] != "model"]
+    renamed = [*kept, ("model", name.encode().decode("latin-1"))]
+    return urlencode(sorted(renamed, key=lambda pair: pair[0]), encoding="latin-1")
 
 
 def _from_multipart(request: Request, kind: str) -> ModelRequest:
     in_query = request.query_value("model")
-    if in_query is not None:
-        return _from_query(request)
     _, options = parse_options_header(kind)
     if not options.get("boundary"):
-        return ModelRequest("")
+        return ModelRequest("") if in_query is None else _from_query(request)
     form = _SpooledForm(request, MultipartScanner(options["boundary"]))
-    name = form.read_to_model()
     return ModelRequest(
-        name,
+        form.read_to_model() if in_query is None else in_query,
         form,
         request.content_length,
         _form=form,
         _stream=request.query_value("stream"),
+        _named_in_query=None if in_query is None else request,
     )
 
 

@@ -51,7 +51,7 @@ class Request:
 
     @property
     def target(self) -> str:
-        """Return path and query exactly as sent."""
+        """Return path and query exactly as sent, unless the query was replaced."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
     def header(self, name: str) -> str:
@@ -78,6 +78,11 @@ class Request:
     def query_items(self) -> list[tuple[str, str]]:
         """Return the query's pairs, decoded, in order, blank values kept."""
         return parse_qsl(self.query, keep_blank_values=True)
+
+    def replace_query(self, query: str) -> None:
+        """Change the query for whoever looks at it from now on."""
+        self.query = query
+        self.__dict__.pop("query_items", None)
 
     def query_value(self, name: str) -> str | None:
         """Return the first value of a query parameter, None if absent."""

@@ -6,6 +6,7 @@ import pytest
 
 from swapper.core.errors import BadRequestError, InvalidJsonError, NotFoundError
 from swapper.web.model_name import ModelRequest, find_model
+from swapper.web.request import Request
 from tests.fakes.requests import make_request
 
 JSON = {"Content-Type": "application/json"}
@@ -110,7 +111,7 @@ def test_a_multipart_body_is_read_only_as_far_as_the_model() -> None:
 def test_renaming_a_multipart_body_changes_only_the_name() -> None:
     request = make_request("POST", "/", body=UPLOAD, headers=MULTIPART)
     found = find_model(request)
-    found.rename("a-longer-name")
+    found.rename_in_body("a-longer-name")
     renamed = UPLOAD.replace(b"\r\n\r\nm1\r\n", b"\r\n\r\na-longer-name\r\n")
 
     assert body_of(found) == renamed
@@ -120,10 +121,14 @@ def test_renaming_a_multipart_body_changes_only_the_name() -> None:
 
 
 def test_x9_the_query_wins_over_a_multipart_field() -> None:
-    found = find("POST", "/v1/images/edits?model=hid", body=UPLOAD, headers=MULTIPART)
+    target = "/v1/images/edits?model=hid"
+    request = make_request("POST", target, body=UPLOAD, headers=MULTIPART)
+    found = find_model(request)
 
     assert found.name == "hid"
     assert body_of(found) == UPLOAD
+    for close in request.closers:
+        close()
 
 
 def test_x10_a_urlencoded_body_wins_over_the_query() -> None:
@@ -166,6 +171,7 @@ def test_renaming_json() -> None:
     found = find("POST", "/", body=b'{"x":1,"model":"a"}', headers=JSON)
     found.rename('q"uote')
 
+    assert found.name == 'q"uote'
     assert found.body == b'{"x":1,"model":"q\\"uote"}'
     assert found.length == len(found.body)
 
@@ -257,3 +263,69 @@ def test_a_doubled_model_key_is_refused() -> None:
     for raw in (b'{"model":"a","model":"b"}', b'{"model":"a","mod\\u0065l":"a"}'):
         with pytest.raises(BadRequestError, match="twice"):
             find("POST", "/", body=raw, headers=JSON)
+
+
+def renamed(request: Request) -> ModelRequest:
+    """Return *request* as found, then given two new names one after another."""
+    found = find_model(request)
+    found.rename("first/one")
+    found.rename("new/é")
+    assert found.name == "new/é"
+    return found
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_renaming_a_query_sorts_it(method: str) -> None:
+    """S2, PR6: one value for all of ``model``; bytes of other values stay."""
+    request = make_request(method, "/props?z=%ff+1&model=m1&a=2&model=zz&b")
+    renamed(request)
+
+    assert request.target == "/props?a=2&b=&model=new%2F%C3%A9&z=%FF+1"
+    assert request.query_value("model") == "new/é"
+
+
+def test_renaming_a_urlencoded_body_sorts_it() -> None:
+    raw = b"z=1&model=m1&a=%ff&model=x"
+    request = make_request("POST", "/x?model=other", body=raw, headers=FORM)
+    found = renamed(request)
+
+    assert found.body == b"a=%FF&model=new%2F%C3%A9&z=1"
+    assert found.length == len(found.body)
+    assert request.query == "model=other"  # which was overruled all the time
+
+
+@pytest.mark.parametrize("headers", [{}, FORM, {"Content-Type": "text/plain"}])
+def test_renaming_in_the_query_leaves_the_body(headers: dict[str, str]) -> None:
+    raw = b'{"x":1}'
+    request = make_request("POST", "/x?model=m1", body=raw, headers=headers)
+    found = renamed(request)
+
+    assert (body_of(found), found.length) == (raw, len(raw))
+    assert request.target == "/x?model=new%2F%C3%A9"
+
+
+def test_renaming_a_form_named_in_the_query_changes_both() -> None:
+    request = make_request("POST", "/x?model=m1", body=UPLOAD, headers=MULTIPART)
+    found = renamed(request)
+
+    new = b"\r\n\r\n" + "new/é".encode() + b"\r\n"
+    assert body_of(found) == UPLOAD.replace(b"\r\n\r\nm1\r\n", new)
+    assert request.query == "model=new%2F%C3%A9"
+    for close in request.closers:
+        close()
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "headers"),
+    [("GET", b"", {}), ("POST", b"model=m1", FORM), ("POST", b"x", {})],
+)
+def test_renaming_in_the_body_leaves_query_and_form(
+    method: str, body: bytes, headers: dict[str, str]
+) -> None:
+    request = make_request(method, "/x?b=1&model=m1", body=body, headers=headers)
+    found = find_model(request)
+    found.rename_in_body("new")
+
+    assert found.name == "m1"
+    assert body_of(found) == body
+    assert request.query == "b=1&model=m1"
