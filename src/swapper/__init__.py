@@ -6,6 +6,8 @@ Embedding: ``app = swapper.create_app("config.yaml")`` is a WSGI application.
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__commit__ = "release"  # of the source; whoever packages another state says which
+__build_date__ = "unknown"
 
 if TYPE_CHECKING:
     from swapper.config import Config, load_config, parse_config

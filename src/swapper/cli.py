@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from swapper import __version__
+from swapper import __build_date__, __commit__, __version__
 from swapper.config import (
     Config,
     Environment,
@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_USAGE, end="", file=sys.stderr)
         return 0
     if options.version:
-        print(f"version: {__version__} (release), built at unknown")
+        print(f"version: {__version__} ({__commit__}), built at {__build_date__}")
         return 0
     if options.print_schema:
         print(json.dumps(json_schema(), indent=2))

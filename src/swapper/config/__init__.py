@@ -3,7 +3,13 @@
 from swapper.config.commands import split_command
 from swapper.config.json_schema import json_schema
 from swapper.config.load import load_config, parse_config
-from swapper.config.lookup import PathMatch, find_in_path, find_local_in_path, resolve
+from swapper.config.lookup import (
+    PathMatch,
+    find_in_path,
+    find_local_in_path,
+    find_pin_in_path,
+    resolve,
+)
 from swapper.config.macros.ports import PortsInUse
 from swapper.config.schema import (
     DEFAULT_GROUP,
@@ -43,6 +49,7 @@ __all__ = [
     "TimeoutsConfig",
     "find_in_path",
     "find_local_in_path",
+    "find_pin_in_path",
     "json_schema",
     "load_config",
     "parse_config",

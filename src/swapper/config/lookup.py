@@ -1,6 +1,6 @@
 """From a requested name to a model (config.md section 19, steps 3 to 6)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from swapper.config.schema import Config, PeerModel
@@ -40,18 +40,26 @@ def find_in_path(
     *segments* is the percent-decoded path after the route's prefix, split at
     ``/``; empty ones are skipped when names are built (http-api.md 14.3).
     """
-    return _longest(segments, config, lambda name: resolve(config, name))
+    longest = config.longest_name_chars
+    return _longest(segments, longest, lambda name: resolve(config, name))
 
 
 def find_local_in_path(
     config: Config, segments: Sequence[str]
 ) -> PathMatch[ModelId] | None:
     """Return the longest id or alias of a model of ours; see ``find_in_path``."""
-    return _longest(segments, config, config.model_by_name.get)
+    return _longest(segments, config.longest_name_chars, config.model_by_name.get)
+
+
+def find_pin_in_path(
+    pins: Mapping[str, str], segments: Sequence[str]
+) -> PathMatch[str] | None:
+    """Return the longest pin of a profile; ``model`` is what takes its place."""
+    return _longest(segments, max(map(len, pins), default=0), pins.get)
 
 
 def _longest(
-    segments: Sequence[str], config: Config, known: Callable[[str], T | None]
+    segments: Sequence[str], longest_chars: int, known: Callable[[str], T | None]
 ) -> PathMatch[T] | None:
     best: PathMatch[T] | None = None
     name = ""
@@ -59,7 +67,7 @@ def _longest(
         if not segment:
             continue
         name = f"{name}/{segment}" if name else segment
-        if len(name) > config.longest_name_chars:
+        if len(name) > longest_chars:
             break
         model = known(name)
         if model is not None:

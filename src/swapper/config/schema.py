@@ -104,6 +104,8 @@ class ModelConfig:
         health_check_timeout_s: the longest a start may take.
         aliases: other names of the model: those of the file, in its order, then the
             names of ``filters.setParamsByID``.
+        name: for people, as written; lists show it trimmed.
+        description: likewise.
         concurrency_limit: as configured; see ``max_requests``.
         ignore_websockets: websockets bypass scheduling (http-api.md 16.2).
     """

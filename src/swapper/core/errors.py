@@ -134,6 +134,12 @@ class ConcurrencyLimitError(RequestError):
         return {"Retry-After": str(self.retry_after_s)}
 
 
+class UnavailableError(RequestError):
+    """Nothing that could serve the request can do so now."""
+
+    status = 503
+
+
 class ModelUnloadedError(RequestError):
     """The model was unloaded while the request waited for it."""
 

@@ -22,6 +22,9 @@ from swapper.web.json_edit import JsonDocument
 from swapper.web.multipart import MultipartScanner
 from swapper.web.request import Request
 
+NO_MODEL: Final = "no model id could be identified"
+"""The answer to a request that names no model, or one that is switched off."""
+
 _MAX_FORM_BYTES: Final = 10 << 20
 _SPOOL_BYTES: Final = 1 << 20
 _READ_BYTES: Final = 65536
@@ -128,7 +131,7 @@ def find_model(request: Request) -> ModelRequest:
     else:
         found = _from_query(request)
     if not found.name:
-        raise NotFoundError("no model id could be identified")
+        raise NotFoundError(NO_MODEL)
     return found
 
 

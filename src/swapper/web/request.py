@@ -29,6 +29,7 @@ class Request:
             leading slash; set by the router table.
         used_key: the entry of ``apiKeys`` that let the request in, "" if no key was
             asked for. A secret: never logged, never sent to a peer.
+        metadata: what the activity log shall tell about the request.
     """
 
     def __init__(self, environ: "WSGIEnvironment", client: Client) -> None:
@@ -38,6 +39,7 @@ class Request:
         self.path, self.query = _split_target(environ)
         self.rest = ""
         self.used_key = ""
+        self.metadata: dict[str, str] = {}
         self.closers: list[Callable[[], object]] = []
 
     def on_close(self, callback: Callable[[], object]) -> None:

@@ -5,8 +5,10 @@ from swapper.core.errors import NotFoundError
 from swapper.web.filters import apply_filters
 from swapper.web.loading import narrator_for
 from swapper.web.model_name import find_model
+from swapper.web.profiles import ActiveProfile, apply_pin
 from swapper.web.request import Request
 from swapper.web.response import Response
+from swapper.web.selectors import Selectors
 from swapper.web.serving import ModelService
 
 BODY_PATHS = (
@@ -50,13 +52,26 @@ _PREFIXES = ("/v/", "/audioapi/")
 class InferenceRoutes:
     """Finds the model and lets it answer."""
 
-    def __init__(self, config: Config, service: ModelService) -> None:
+    def __init__(
+        self,
+        config: Config,
+        service: ModelService,
+        profile: ActiveProfile,
+        selectors: Selectors,
+    ) -> None:
         self._config = config
         self._service = service
+        self._profile = profile
+        self._selectors = selectors
 
     def serve(self, request: Request) -> Response:
-        """Relay the request to the model it names."""
+        """Relay the request to the model it names.
+
+        A pin of the active profile may change the name first, then a selector.
+        """
         wanted = find_model(request)
+        apply_pin(wanted, self._profile.pins(self._config))
+        self._selectors.apply(request, wanted)
         model = self._config.model_by_name.get(wanted.name)
         if model is None:
             raise NotFoundError("no router for requested model")

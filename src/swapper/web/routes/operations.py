@@ -1,6 +1,6 @@
 """Health, version and unloading (http-api.md section 20)."""
 
-from swapper import __version__
+from swapper import __build_date__, __commit__, __version__
 from swapper.config import Config, find_local_in_path
 from swapper.core.errors import NotFoundError
 from swapper.router import LocalRouter
@@ -27,6 +27,16 @@ class OperationRoutes:
             f"{base}/v1/models        what there is\n"
             f"{base}/running          what runs\n"
             f"{base}/logs/stream      what happens\n"
+        )
+
+    def version(self, request: Request) -> Response:  # noqa: ARG002 - a handler
+        """Tell what this is."""
+        return json_response(
+            {
+                "build_date": __build_date__,
+                "commit": __commit__,
+                "version": __version__,
+            }
         )
 
     def unload_all(self, request: Request) -> Response:  # noqa: ARG002 - a handler

@@ -74,7 +74,7 @@ metadata: {k: [1, {x: y}]}"""
 
     assert model.cmd_stop == "podman stop a"
     assert model.check_endpoint == "/v1/health"
-    assert (model.name, model.description) == ("Model A", "first")
+    assert (model.name, model.description) == (" Model A ", "first")
     assert model.unlisted
     assert model.use_model_name == "real"
     assert model.max_requests == 3
