@@ -155,6 +155,7 @@ class App:
         logging.getLogger("swapper").setLevel(_LEVELS[config.log_level])
         for warning in config.warnings:
             logger.warning("configuration: %s", warning)
+        self._services.profile.keep_if_in(config)
         return _Generation(config, WebApp(config, self._services))
 
 

@@ -19,8 +19,10 @@ from swapper.web.routes.inference import BODY_PATHS, QUERY_PATHS, InferenceRoute
 from swapper.web.routes.logs import LogRoutes
 from swapper.web.routes.models import ModelRoutes
 from swapper.web.routes.operations import OperationRoutes
+from swapper.web.routes.profiles import ProfileRoutes
 from swapper.web.routes.upstream import UpstreamRoutes
 from swapper.web.routing import ANY, Handler, Routes
+from swapper.web.selectors import Selectors
 from swapper.web.services import Services
 from swapper.web.serving import ModelService
 
@@ -82,8 +84,11 @@ class WebApp:
 def _routes(config: Config, services: Services) -> Routes:
     router = services.router
     service = ModelService(config.models, router, services.upstreams)
-    inference = InferenceRoutes(config, service).serve
-    models = ModelRoutes(config, router)
+    profile = services.profile
+    selectors = Selectors(config, router, services.spillover)
+    inference = InferenceRoutes(config, service, profile, selectors).serve
+    models = ModelRoutes(config, router, profile)
+    profiles = ProfileRoutes(config, profile)
     operations = OperationRoutes(config, router)
     log = LogRoutes(config, services.logs, services.ending)
     guard = KeyCheck(config.api_keys).guard
@@ -99,6 +104,9 @@ def _routes(config: Config, services: Services) -> Routes:
         "/running": {"GET": models.running},
         "/unload": {"GET": operations.unload_all},
         "/api/models/unload": {"POST": operations.unload_all_json},
+        "/api/profiles": {"GET": profiles.listing},
+        "/api/profiles/active": {"PUT": profiles.select},
+        "/api/version": {"GET": operations.version},
         "/logs": {"GET": log.history},
         "/logs/stream": {"GET": log.stream},
     }
@@ -107,7 +115,7 @@ def _routes(config: Config, services: Services) -> Routes:
     for path in QUERY_PATHS:
         guarded.setdefault(path, {})["GET"] = inference
     guarded_subtrees: dict[str, dict[str, Handler]] = {
-        "/upstream/": {ANY: UpstreamRoutes(config, service).serve},
+        "/upstream/": {ANY: UpstreamRoutes(config, service, profile).serve},
         "/logs/stream/": {"GET": log.stream},
         "/api/models/unload/": {"POST": operations.unload_one},
     }

@@ -8,6 +8,8 @@ from swapper.relay import UpstreamKey, Upstreams
 from swapper.router import LocalRouter
 from swapper.sync import CancelToken
 from swapper.web.client import ClientWatch
+from swapper.web.profiles import ActiveProfile
+from swapper.web.selectors import SpilloverCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Services:
     upstreams: Upstreams = field(default_factory=Upstreams)
     clients: ClientWatch = field(default_factory=ClientWatch)
     ending: CancelToken = field(default_factory=CancelToken)
+    profile: ActiveProfile = field(default_factory=ActiveProfile)
+    spillover: SpilloverCounts = field(default_factory=SpilloverCounts)
 
     def close(self) -> None:
         """End the threads that watch clients, and idle connections."""

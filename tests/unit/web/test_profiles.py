@@ -72,13 +72,17 @@ def test_the_choice_outlives_a_reload_if_the_profile_does(
 ) -> None:
     active.select("p")
     active.keep_if_in(config_with("p", "r"))
-    assert active.id == "p"
-    active.select("r")
 
+    assert active.id == "p"
+
+
+def test_the_choice_ends_with_its_profile(active: ActiveProfile) -> None:
+    active.select("q")
     active.keep_if_in(config_with("p"))
+
     assert active.id is None
     with pytest.raises(NotFoundError):
-        active.select("r")
+        active.select("q")
 
 
 def test_a_request_of_an_older_configuration_sees_its_own_pins(
