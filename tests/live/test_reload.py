@@ -288,3 +288,20 @@ def own_processes(program: SwapperProgram, model: str) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
+
+
+def test_the_active_profile_survives_while_it_is_configured(tmp_path: Path) -> None:
+    with Reloaded(tmp_path, {"a": ""}) as program:
+
+        def reload(count: int, pins: str) -> object:
+            text = program.text({"a": ""}, f"profiles: {{{pins}: {{pins: {{x: a}}}}}}")
+            program.reload(text, count)
+            return program.call("/api/profiles").json()["active"]
+
+        reload(1, "p")
+        program.call("/api/profiles/active", '{"name":"p"}', method="PUT")
+
+        assert reload(2, "p") == "p"
+        assert program.chat("x").status == 200
+        assert reload(3, "q") is None
+        assert program.chat("x").status == 404

@@ -176,3 +176,30 @@ def test_headers_pass_both_ways(program: SwapperProgram) -> None:
     assert seen["Cookie"] == "c=1"
     assert seen["X-Keep"] == "1"
     assert "X-Drop" not in seen
+
+
+NAMES = """\
+apiKeys: [k1]
+selectors: {sel: {strategy: pin, targets: [a]}}
+profiles: {pr: {pins: {pinned: sel}}}
+"""
+
+
+@pytest.mark.parametrize("server", ["gunicorn", "waitress"])
+def test_keys_profiles_and_selectors_work_elsewhere(
+    tmp_path: Path, server: str
+) -> None:
+    """A5, A7, PR5, S2: nothing of it needs our own server."""
+    config = config_text({"a": "--default echo=1"}, NAMES)
+    with SwapperProgram(tmp_path, config, server=server) as program:
+        basic = {"Authorization": "Basic dTprMQ=="}
+        target, body = "/api/profiles/active", '{"name":"pr"}'
+        refused = program.call(target, body, method="PUT")
+        chosen = program.call(target, body, method="PUT", headers=basic)
+        key = {"x-api-key": "k1"}
+        seen = program.call("/props?z=%C3%A9&model=pinned&a=1", headers=key).json()
+        posted = program.call("/v1/embeddings", {"model": "pinned"}, headers=key)
+
+    assert (refused.status, chosen.json()) == (401, {"active": "pr"})
+    assert seen["target"] == "/props?a=1&model=a&z=%C3%A9"
+    assert posted.json()["body"] == '{"model": "a"}'

@@ -85,7 +85,7 @@ def _routes(config: Config, services: Services) -> Routes:
     router = services.router
     service = ModelService(config.models, router, services.upstreams)
     profile = services.profile
-    selectors = Selectors(config, router, services.spillover)
+    selectors = Selectors(config, router.states, services.spillover)
     inference = InferenceRoutes(config, service, profile, selectors).serve
     models = ModelRoutes(config, router, profile)
     profiles = ProfileRoutes(config, profile)

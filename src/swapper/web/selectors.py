@@ -7,7 +7,7 @@ that outlives a reload.
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
@@ -17,7 +17,6 @@ from swapper.core.errors import UnavailableError
 from swapper.core.ids import ModelId
 from swapper.core.states import ProcessState
 from swapper.relay import is_upgrade
-from swapper.router import LocalRouter
 from swapper.web.model_name import ModelRequest
 from swapper.web.request import Request
 
@@ -128,10 +127,14 @@ class Selectors:
     """Puts a target's name in the place of a selector's. Request threads."""
 
     def __init__(
-        self, config: Config, router: LocalRouter, counts: SpilloverCounts
+        self,
+        config: Config,
+        states: Callable[[], Mapping[ModelId, ProcessState]],
+        counts: SpilloverCounts,
     ) -> None:
+        """Prepare; *states* returns those of the models, as last published."""
         self._config = config
-        self._router = router
+        self._states = states
         self._counts = counts
 
     def apply(self, request: Request, wanted: ModelRequest) -> None:
@@ -164,7 +167,7 @@ class Selectors:
         targets: Sequence[tuple[str, Target]],
     ) -> str:
         """Return the name of the target for this request."""
-        states = self._router.states()
+        states = self._states()
         known = [
             (
                 target,

@@ -2,16 +2,21 @@
 
 import pytest
 
-from swapper.config import PeerModel, SelectorConfig, Strategy
+from swapper.config import Config, PeerModel, SelectorConfig, Strategy, parse_config
+from swapper.core.errors import UnavailableError
 from swapper.core.ids import ModelId
 from swapper.core.states import ProcessState
+from swapper.web.model_name import ModelRequest
+from swapper.web.request import Request
 from swapper.web.selectors import (
+    Selectors,
     SpilloverCounts,
     Target,
     TargetFacts,
     spill,
     warmest,
 )
+from tests.fakes.requests import make_request
 
 STOPPED, STARTING, READY = (
     ProcessState.STOPPED,
@@ -144,3 +149,97 @@ def test_selectors_count_apart() -> None:
 
     assert take(counts, selector(1, "s"), *cold) == A
     assert take(counts, selector(1, "t"), *cold) == A
+
+
+CONFIG = parse_config("""
+models:
+  a: {cmd: "x ${PORT}", aliases: [al]}
+  b: {cmd: "x ${PORT}", compat: {ignoreWebsockets: true}}
+groups: {g: {swap: false, members: [a, b]}}
+peers: {p: {proxy: "http://h", models: [m]}}
+selectors:
+  pin: {strategy: pin, targets: [al, p/m]}
+  warm: {strategy: warm, targets: [a, b]}
+  spill: {strategy: spillover, targets: [al, b]}
+  far: {strategy: spillover, targets: [p/m, b], settings: {spillover: 5}}
+""")
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
+
+
+class Requests:
+    """Makes requests for selectors, each in turn, and ends them on demand."""
+
+    def __init__(
+        self, states: dict[ModelId, ProcessState], config: Config = CONFIG
+    ) -> None:
+        self._selectors = Selectors(config, lambda: states, SpilloverCounts())
+        self.last: Request
+
+    def ask(self, name: str, headers: dict[str, str] | None = None) -> str:
+        """Return the name that takes the place of *name*."""
+        self.last = make_request("GET", "/props", headers=headers)
+        wanted = ModelRequest(name)
+        self._selectors.apply(self.last, wanted)
+        return wanted.name
+
+    def end(self) -> None:
+        """Let the last request's response end."""
+        for close in self.last.closers:
+            close()
+
+
+def test_s1_pin_takes_the_first_as_it_is_spelled() -> None:
+    requests = Requests({A: STOPPING})
+
+    assert requests.ask("pin") == "al"
+    assert requests.last.metadata == {"selector": "pin"}
+
+
+def test_other_names_stay() -> None:
+    requests = Requests({})
+
+    assert requests.ask("a") == "a"
+    assert requests.last.metadata == {}
+
+
+def test_s3_warm_looks_at_the_states() -> None:
+    assert Requests({A: STOPPED, B: STARTING}).ask("warm") == "b"
+    assert Requests({}).ask("warm") == "a"
+
+
+def test_a_request_counts_until_its_response_has_ended() -> None:
+    requests = Requests({A: STOPPED, B: STOPPED})
+
+    assert requests.ask("spill") == "al"
+    requests.end()
+    assert [requests.ask("spill") for _ in range(2)] == ["al", "b"]
+
+
+def test_a_websocket_that_bypasses_scheduling_does_not_count() -> None:
+    requests = Requests({A: STOPPING, B: READY})
+    for _ in range(2):
+        assert requests.ask("spill", UPGRADE) == "b"
+        assert requests.last.closers == []
+    assert requests.ask("spill") == "b"
+    assert len(requests.last.closers) == 1
+
+
+def test_a_websocket_of_another_model_or_a_peer_counts() -> None:
+    requests = Requests({A: READY, B: STOPPING})
+    for name in ("spill", "far"):
+        requests.ask(name, UPGRADE)
+        assert len(requests.last.closers) == 1
+
+
+def test_s6_there_is_no_target_left() -> None:
+    message = '^selector "spill" has no available spillover targets$'
+    with pytest.raises(UnavailableError, match=message) as error:
+        Requests({A: STOPPING, B: SHUTDOWN}).ask("spill")
+
+    assert error.value.status == 503
+
+
+def test_a_selector_made_without_targets() -> None:
+    empty = SelectorConfig(id="s", strategy=Strategy.PIN, targets=())
+    with pytest.raises(UnavailableError, match="selector has no targets"):
+        Requests({}, Config(selectors={"s": empty})).ask("s")
