@@ -122,7 +122,6 @@ models:
 """
 TOLERATED: Final = (
     "has no effect in this version yet",
-    "not supported by this version",
     "`shared` is not a setting of the configuration",  # a place for anchors
 )
 

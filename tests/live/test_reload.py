@@ -237,6 +237,17 @@ def test_settings_apply_without_a_restart(tmp_path: Path) -> None:
         program.wait_for_log(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ?[^ ]* \[DEBUG\] router")
 
 
+def test_rld_6_keys_count_from_the_next_request_on(tmp_path: Path) -> None:
+    with Reloaded(tmp_path, {"a": ""}) as program:
+        assert program.chat("a").status == 200
+        program.rewrite(program.text({"a": ""}, "apiKeys: [k]"))
+        program.process.send_signal(signal.SIGHUP)
+        program.wait_for_line(RELOADED)
+
+        assert program.chat("a").status == 401
+        assert program.call("/health").status == 200
+
+
 def test_preload_after_a_reload_loads_what_is_new_in_the_list(tmp_path: Path) -> None:
     with Reloaded(tmp_path, {"a": "", "b": ""}) as program:
         program.reload(

@@ -1,6 +1,7 @@
 """The command line as values and as exit codes (config.md section 1, cases CLI-*)."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,37 @@ def test_check_config_names_file_line_and_key(
     told = capsys.readouterr().err
     assert f"{config}:4: models.a.ttl" in told
     assert "soon" in told
+
+
+def test_cli_13_tls_files_that_are_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--config", minimal(tmp_path), "--listen", "127.0.0.1:0"]
+    files = ["--tls-cert-file", "no/cert.pem", "--tls-key-file", "no/key.pem"]
+
+    assert main([*words, *files]) == 1
+    assert "cannot listen" in capsys.readouterr().err
+
+
+def test_cli_14_an_address_without_a_port(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--config", minimal(tmp_path), "--listen", "9090"]) == 1
+    assert "9090" in capsys.readouterr().err
+
+
+def test_cli_15_an_address_in_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+
+        assert main(["--config", minimal(tmp_path), "--listen", address]) == 1
+    assert address in capsys.readouterr().err
+
+
+def minimal(folder: Path) -> str:
+    """Return the path of a configuration."""
+    path = folder / "c.yaml"
+    path.write_text("models: {a: {cmd: 'x ${PORT}'}}", encoding="utf-8")
+    return str(path)

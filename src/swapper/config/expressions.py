@@ -133,6 +133,24 @@ def parse_expression(text: str, models: Mapping[str, ModelId]) -> Expression:
     return parser.end(len(text))
 
 
+def expression_text(expression: Expression) -> str:
+    """Return an expression in the language of the file, with model ids as names."""
+    match expression:
+        case One(model):
+            return model
+        case Insert(set_name):
+            return f"+{set_name}"
+        case AllOf(parts):
+            return " & ".join(
+                f"({expression_text(part)})"
+                if isinstance(part, AnyOf)
+                else expression_text(part)
+                for part in parts
+            )
+        case AnyOf(parts):
+            return " | ".join(map(expression_text, parts))
+
+
 def inserted_sets(expression: Expression) -> tuple[str, ...]:
     """Return the names of the sets it inserts, in order, each once."""
     names: dict[str, None] = {}

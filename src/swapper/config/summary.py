@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from swapper.config.commands import split_command
+from swapper.config.expressions import MatrixConfig, expression_text
 from swapper.config.report import printable
 from swapper.config.schema import (
     Config,
@@ -96,10 +97,23 @@ def _command(text: str, secrets: Secrets) -> str:
 
 
 def _groups(config: Config) -> Iterator[str]:
-    if config.router != "matrix":
-        for group in config.groups.values():
-            if group.members:
-                yield _named(_list(group.id, group.members), *_rules_of(group))
+    if config.router == "matrix":
+        yield from _matrix(config.matrix)
+        return
+    for group in config.groups.values():
+        if group.members:
+            yield _named(_list(group.id, group.members), *_rules_of(group))
+
+
+def _matrix(matrix: MatrixConfig) -> Iterator[str]:
+    for entry in matrix.sets:
+        yield f"{entry.name}: {expression_text(entry.expression)}"
+    costs = (
+        f"{model} {cost}" for model, cost in matrix.evict_costs.items() if cost > 1
+    )
+    listed = ", ".join(costs)
+    if listed:
+        yield f"evicting costs 1, but: {listed}"
 
 
 def _rules_of(group: GroupConfig) -> Iterator[str]:

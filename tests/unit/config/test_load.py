@@ -127,3 +127,15 @@ hooks: {on_startup: {preload: [default-writer]}}
     assert writer.use_model_name == "real"
     assert (painter.unload_timeout_s, painter.cmd_stop) == (30, "podman stop painter")
     assert config.preload == ("writer",)
+
+
+@pytest.mark.parametrize("missing", ["SWAPPER_KEY", "ATTIC_KEY"])
+def test_ex_6_a_variable_that_is_not_set_is_named(missing: str) -> None:
+    text = (
+        'apiKeys: ["${env.SWAPPER_KEY}"]\n'
+        'peers: {attic: {proxy: "http://h", models: [m], apiKey: "${env.ATTIC_KEY}"}}\n'
+    )
+    environ = {"SWAPPER_KEY": "k", "ATTIC_KEY": "z"}
+    del environ[missing]
+    with pytest.raises(ConfigError, match=missing):
+        parse_config(text, environ=environ)

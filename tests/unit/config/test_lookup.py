@@ -8,6 +8,8 @@ from swapper.config import (
     Config,
     ModelConfig,
     PathMatch,
+    PeerModel,
+    find_in_path,
     find_local_in_path,
     parse_config,
     resolve,
@@ -74,3 +76,65 @@ def test_names_follow_a_changed_copy(config: Config) -> None:
 
     assert resolve(copy, "n") == "m"
     assert resolve(copy, "a") is None
+
+
+@pytest.fixture
+def world() -> Config:
+    """The setting of config.md section 19."""
+    return parse_config(
+        """
+models:
+  a: {cmd: x, proxy: "http://h", aliases: [al, m]}
+  org/a: {cmd: x, proxy: "http://h"}
+  org: {cmd: x, proxy: "http://h"}
+peers: {p: {proxy: "http://h:2", models: [m, u, sel]}}
+selectors:
+  sel: {strategy: pin, targets: [a]}
+  s2: {strategy: pin, targets: [al]}
+profiles: {pr: {pins: {a: org, newpin: s2, off: ~, al: ~}}}
+""",
+        environ={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        pytest.param("a", "a", id="RES-1"),
+        pytest.param("al", "a", id="RES-2"),
+        pytest.param("m", "a", id="RES-3"),
+        pytest.param("u", PeerModel("p", "u"), id="RES-4"),
+        pytest.param("p/u", PeerModel("p", "u"), id="RES-4 qualified"),
+        pytest.param("p/m", PeerModel("p", "m"), id="RES-5"),
+        pytest.param("newpin", None, id="RES-8"),
+        pytest.param("off", None, id="RES-9"),
+        pytest.param("A", None, id="RES-9 case"),
+    ],
+)
+def test_names_of_models_and_peers(
+    world: Config, name: str, meaning: str | PeerModel | None
+) -> None:
+    assert resolve(world, name) == meaning
+
+
+@pytest.mark.parametrize(
+    ("path", "meaning", "rest"),
+    [
+        pytest.param("org/a/test", "org/a", 2, id="RES-10"),
+        pytest.param("org/test", "org", 1, id="RES-11"),
+        pytest.param("a/x", "a", 1, id="RES-12"),
+        pytest.param("sel/test", PeerModel("p", "sel"), 1, id="RES-13"),
+        pytest.param("p/m/v1", PeerModel("p", "m"), 2, id="peer"),
+    ],
+)
+def test_names_at_the_beginning_of_a_path(
+    world: Config, path: str, meaning: str | PeerModel, rest: int
+) -> None:
+    found = find_in_path(world, path.split("/"))
+
+    assert found is not None
+    assert (found.model, found.next_segment) == (meaning, rest)
+
+
+def test_res_15_a_pin_is_no_model_below_a_path(world: Config) -> None:
+    assert find_in_path(world, ["newpin", "test"]) is None

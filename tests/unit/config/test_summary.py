@@ -64,3 +64,21 @@ def test_name_cannot_drive_the_terminal() -> None:
 
     assert "\x1b" not in text
     assert r"a\x1b[2J" in text
+
+
+def test_the_sets_of_a_matrix_and_what_evicting_costs() -> None:
+    config = parse_config(
+        """
+models:
+  a: {cmd: x, proxy: "http://h"}
+  b: {cmd: x, proxy: "http://h"}
+matrix:
+  evict_costs: {b: 7}
+  sets: {one: "a | b", two: "(a | b) & b & +one"}
+""",
+        environ={},
+    )
+
+    text = summary(config, {})
+    assert "router matrix:\n  one: a | b\n  two: (a | b) & b & +one\n" in text
+    assert "  evicting costs 1, but: b 7" in text

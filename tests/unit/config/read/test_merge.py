@@ -152,3 +152,24 @@ def test_error_in_a_later_file_names_it(merge_error: MergeError) -> None:
     message = merge_error(MODEL_A, "\nglobalTTL: x")
 
     assert "1.yaml:2: globalTTL: must be a whole number" in message
+
+
+def test_src_19_mappings_are_merged_key_by_key(merge: Merge) -> None:
+    config = merge("performance: {every: 10s}", "performance: {disabled: true}")
+
+    assert (config.performance_every_s, config.performance_disabled) == (10.0, True)
+
+
+def test_src_20_a_matrix_may_be_split_by_its_own_keys(merge: Merge) -> None:
+    config = merge(MODEL_A + "matrix: {vars: {q: a}}", "matrix: {sets: {s: q}}")
+
+    assert config.router == "matrix"
+    assert [entry.name for entry in config.matrix.sets] == ["s"]
+
+
+def test_src_21_but_not_within_one_of_them(merge_error: MergeError) -> None:
+    error = merge_error(
+        MODEL_A + "matrix: {vars: {q: a}}", "matrix: {vars: {r: a}, sets: {s: q}}"
+    )
+
+    assert "matrix.vars" in error
