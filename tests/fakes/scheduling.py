@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from swapper.config.schema import GroupConfig, ModelConfig
 from swapper.core.ids import ModelId, TicketId
 from swapper.planner import GroupPlanner
-from swapper.scheduler import Ticket
+from swapper.scheduler import Admission, Ticket
 
 
 def model_configs(
@@ -29,6 +29,6 @@ def group_planner(**groups: Sequence[str] | GroupConfig) -> GroupPlanner:
     return GroupPlanner(made)
 
 
-def ticket(number: int, model: str) -> Ticket:
+def ticket(number: int, model: str, admission: Admission = Admission.SERVE) -> Ticket:
     """Return ticket *number*; it arrived at that many seconds."""
-    return Ticket(TicketId(number), ModelId(model), float(number))
+    return Ticket(TicketId(number), ModelId(model), float(number), admission)

@@ -18,6 +18,7 @@ from swapper.core.errors import (
     StartAbortedError,
 )
 from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
+from swapper.core.states import ProcessState
 from swapper.planner import GroupPlanner, MatrixPlanner, Planner
 from swapper.process.messages import Exited, Started, Stopped
 from swapper.router.lease import Lease
@@ -30,7 +31,7 @@ from swapper.router.messages import (
     Submit,
     Unload,
 )
-from swapper.scheduler import FifoScheduler, Ticket
+from swapper.scheduler import Admission, FifoScheduler, Ticket
 from swapper.sync import Reply
 from tests.fakes.matrices import may_run_together
 
@@ -83,6 +84,7 @@ class FakeProcess:
         assert config is self.world.models[self.model], "not the newest definition"
         self.config = config
         self.world.check_may_start(self.model)
+        self.world.starts += 1
         self.run, self.phase = run, "starting"
 
     def stop(self, run: RunId, grace_s: float) -> None:
@@ -183,6 +185,11 @@ class World:
         self.pending: dict[TicketId, CountingReply] = {}
         self.gone: list[TicketId] = []  # abandoned, router not told yet
         self.leases: dict[TicketId, Lease] = {}
+        self.uncounted: dict[TicketId, Lease] = {}
+        self.if_ready: dict[
+            TicketId, Admission
+        ] = {}  # terms of those that start nothing
+        self.starts = 0
         self.unloads: list[CountingReply] = []
         self.is_unloading = False
         self.numbers = 0
@@ -207,6 +214,15 @@ class World:
             if self.matrices:
                 actions.append(self._next_matrix)
         actions += [lambda m=m: self._submit(m) for m in self.processes]  # type: ignore[misc]  # bound default
+        if self.steps % 3 == 0:
+            ready = [m for m, p in self.processes.items() if p.phase == "ready"]
+            asked = ready or list(self.processes)
+            actions += [
+                lambda: self._ask_for_what_is_ready(asked[0], Admission.IF_READY),
+                lambda: self._ask_for_what_is_ready(asked[0], Admission.UNCOUNTED),
+            ]
+        if self.uncounted:
+            actions.append(lambda: self._finish(next(iter(self.uncounted))))
         actions += [lambda m=m: self._unload({m}) for m in self.processes]  # type: ignore[misc]  # bound default
         actions.append(lambda: self._unload(None))
         for process in self.processes.values():
@@ -235,8 +251,8 @@ class World:
                 starting[0].start_succeeds()
             elif self.gone:
                 self._tell_gone(self.gone[0])
-            elif self.leases:
-                self._finish(next(iter(self.leases)))
+            elif self.leases or self.uncounted:
+                self._finish(next(iter(self.leases or self.uncounted)))
             else:
                 break
             self._settle()
@@ -245,11 +261,26 @@ class World:
         assert all(reply.offers == 1 for reply in self.unloads)
         self._shut_down()
 
-    def _submit(self, model: ModelId) -> None:
+    def _submit(
+        self, model: ModelId, admission: Admission = Admission.SERVE
+    ) -> CountingReply:
         self.numbers += 1
         number = TicketId(self.numbers)
         reply = self.pending[number] = CountingReply()
-        self.tell(Submit(Ticket(number, model, self.clock.now), reply))
+        if admission is not Admission.SERVE:
+            self.if_ready[number] = admission
+        self.tell(Submit(Ticket(number, model, self.clock.now, admission), reply))
+        return reply
+
+    def _ask_for_what_is_ready(self, model: ModelId, terms: Admission) -> None:
+        """Answered at once, by yes only if the model is ready; starts nothing."""
+        before = self.scheduler.states().get(model)
+        starts = self.starts
+        reply = self._submit(model, terms)
+        assert reply.offers == 1
+        assert self.starts == starts
+        if isinstance(reply.wait(0), Lease):
+            assert before is ProcessState.READY
 
     def _leave(self, number: TicketId) -> None:
         """Hang up; the router may still offer something to the reply."""
@@ -262,7 +293,7 @@ class World:
         self.tell(Cancel(number))
 
     def _finish(self, number: TicketId) -> None:
-        lease = self.leases.pop(number)
+        lease = self.leases.pop(number, None) or self.uncounted.pop(number)
         lease.done()
         lease.done()
         self._pump()
@@ -399,7 +430,9 @@ class World:
                 self.outcomes[number] = "refused"
             else:
                 self.outcomes[number] = "granted"
-                self.leases[number] = answer
+                terms = self.if_ready.get(number, Admission.SERVE)
+                is_counted = terms is not Admission.UNCOUNTED
+                (self.leases if is_counted else self.uncounted)[number] = answer
         counted = set().union(
             *(model.leases for model in self.scheduler._models.values())
         )

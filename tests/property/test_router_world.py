@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from swapper.config.schema import GroupConfig
 from swapper.core.ids import ModelId
+from swapper.scheduler import Admission
 from tests.fakes.matrices import matrix
 from tests.fakes.world import World
 
@@ -61,6 +62,22 @@ def test_seeded_simulation_keeps_every_law(layout: str, seed: int) -> None:
     world.run_down()
 
     assert {"granted", "refused", "left"} <= set(world.outcomes.values())
+
+
+@pytest.mark.parametrize("layout", ALL)
+def test_what_asks_for_a_ready_model_is_simulated_too(layout: str) -> None:
+    seen: set[tuple[Admission, str]] = set()
+    for seed in range(10):
+        world, dice = make(layout), random.Random(f"{layout}/{seed}")  # noqa: S311 - a simulation
+        for _ in range(400):
+            world.step(dice.randrange(1 << 30))
+        seen |= {(terms, world.outcomes[n]) for n, terms in world.if_ready.items()}
+
+    assert seen == {
+        (terms, outcome)
+        for terms in (Admission.IF_READY, Admission.UNCOUNTED)
+        for outcome in ("granted", "refused")
+    }
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)

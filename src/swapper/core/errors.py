@@ -140,6 +140,18 @@ class UnavailableError(RequestError):
     status = 503
 
 
+class ModelNotLoadedError(RequestError):
+    """The request may be served by a ready model only, and the model is not."""
+
+    status = 409
+    code = "model_not_loaded"
+
+    def __init__(self, model: ModelId, why: str = "") -> None:
+        """Say *why* the request does not start the model, if that is known."""
+        self.model = model
+        super().__init__(f"model {model} is not loaded{why and f'; {why}'}")
+
+
 class ModelUnloadedError(RequestError):
     """The model was unloaded while the request waited for it."""
 

@@ -8,9 +8,9 @@ from swapper.core.ids import ModelId, RunId
 class Lease:
     """Permission to send one request to a running model.
 
-    While a lease is open the router does not stop the model to make room. Whoever
-    holds it calls ``done`` when the response has ended: finished, upstream broke,
-    client left, handler raised.
+    While a lease is open the router does not stop the model to make room, unless the
+    request asked to be ``UNCOUNTED``. Whoever holds it calls ``done`` when the response
+    has ended: finished, upstream broke, client left, handler raised.
 
     Attributes:
         model: real id.

@@ -13,7 +13,7 @@ from swapper.router.lease import Lease
 from swapper.router.loop import ProcessSpawner, RouterLoop
 from swapper.router.messages import Inspect, Reload, Shutdown, Unload
 from swapper.router.pending import PendingLease
-from swapper.scheduler import Queued, Scheduler, Ticket
+from swapper.scheduler import Admission, Queued, Scheduler, Ticket
 from swapper.sync import CancelToken, Reply
 
 
@@ -44,16 +44,23 @@ class LocalRouter:
         """Start the router thread. Once."""
         self._loop.start()
 
-    def submit(self, model: ModelId, token: CancelToken) -> PendingLease:
+    def submit(
+        self,
+        model: ModelId,
+        token: CancelToken,
+        admission: Admission = Admission.SERVE,
+    ) -> PendingLease:
         """Ask for permission to send *model* a request; never blocks.
 
         A cancelled *token* ends the wait and takes the request out of the queue.
-        What is returned must be closed.
+        What is returned must be closed. Terms other than SERVE start nothing: the
+        answer is there as soon as the router thread has seen the request.
 
         Raises:
             ShuttingDownError: the router has ended.
         """
-        ticket = Ticket(TicketId(next(self._numbers)), model, self._clock.monotonic())
+        number, now = TicketId(next(self._numbers)), self._clock.monotonic()
+        ticket = Ticket(number, model, now, admission)
         return PendingLease(ticket, self._loop.inbox, token)
 
     def acquire(self, model: ModelId, token: CancelToken) -> Lease:

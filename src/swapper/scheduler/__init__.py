@@ -1,6 +1,7 @@
 """When a request may be served: pure decisions, effects as values."""
 
 from swapper.scheduler.base import (
+    Admission,
     AnswerUnload,
     Effect,
     ForgetModel,
@@ -16,6 +17,7 @@ from swapper.scheduler.base import (
 from swapper.scheduler.fifo import FifoScheduler
 
 __all__ = [
+    "Admission",
     "AnswerUnload",
     "Effect",
     "FifoScheduler",

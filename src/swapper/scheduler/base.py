@@ -9,7 +9,7 @@ no read of a process's state ever gates a decision.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Protocol, TypeAlias
 
 from swapper.config.schema import ModelConfig
@@ -17,6 +17,24 @@ from swapper.core.errors import ProcessError, RequestError
 from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
 from swapper.core.states import ProcessState
 from swapper.planner.base import Planner
+
+
+class Admission(Enum):
+    """On what terms a request asks for its model.
+
+    The last two are granted or refused at once and never wait, so that they cannot
+    start a model: neither now nor when the model ends while they would be waiting.
+    """
+
+    SERVE = "serve"
+    """Start the model if need be, and wait for it."""
+
+    IF_READY = "if ready"
+    """Only if the model is ready; the lease counts like any other."""
+
+    UNCOUNTED = "uncounted"
+    """As IF_READY, but nothing is counted: no slot is taken, and neither an eviction
+    nor an idle stop is held up; such a request breaks when the process stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +48,7 @@ class Ticket:
     id: TicketId
     model: ModelId
     arrived_s: float
+    admission: Admission = Admission.SERVE
 
 
 class StopReason(StrEnum):
@@ -48,7 +67,7 @@ class Grant:
     """Hand the ticket's caller a lease on this run of the model.
 
     If the caller has left, the router reports ``serve_done`` at once: a lease counts
-    if and only if somebody will end it.
+    if and only if somebody will end it. One that is ``UNCOUNTED`` never counts.
     """
 
     ticket: Ticket

@@ -17,6 +17,9 @@ All tickets of one model get the same decision, so the queue is kept per model a
 decided once per model. The order of models is that of their first ticket, higher
 priority first. Arrivals A B C A B C are served A A B B C C with three loads.
 
+A ticket that asks only for what is ready (``Admission``) is not part of the tree: it
+makes no room and waits for nobody.
+
 Every start of a process has a run number; what is reported about another run than
 the present one is stale and dropped.
 """
@@ -26,6 +29,7 @@ from collections.abc import Collection, Iterable, Mapping
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import (
     ConcurrencyLimitError,
+    ModelNotLoadedError,
     ModelRemovedError,
     ModelUnloadedError,
     NotFoundError,
@@ -37,6 +41,7 @@ from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
 from swapper.core.states import ProcessState
 from swapper.planner.base import Planner
 from swapper.scheduler.base import (
+    Admission,
     AnswerUnload,
     Effect,
     ForgetModel,
@@ -90,12 +95,17 @@ class FifoScheduler:
     def submit(self, ticket: Ticket, now: float) -> list[Effect]:
         """Take a new ticket; see ``Scheduler.submit``."""
         try:
-            model = self._admit(ticket.model)
+            model = self._admit(ticket)
         except RequestError as error:  # (1)
             return [Refuse(ticket, error)]
+        if ticket.admission is Admission.UNCOUNTED:
+            return [Grant(ticket, model.run)]
         self._model_of[ticket.id] = model.id
-        model.queue[ticket.id] = ticket
-        self._advance(model, now)
+        if ticket.admission is Admission.IF_READY:
+            self._grant(model, {ticket.id: ticket})
+        else:
+            model.queue[ticket.id] = ticket
+            self._advance(model, now)
         return self._take_effects()
 
     def cancel(self, ticket: TicketId, now: float) -> list[Effect]:
@@ -417,14 +427,18 @@ class FifoScheduler:
         self._refuse(model.queue, error)
         model.queue = {}
 
-    def _admit(self, id_: ModelId) -> ModelRecord:
+    def _admit(self, ticket: Ticket) -> ModelRecord:
         """Return the model if it may have one more request, else raise why not."""
         if self._is_shutting_down:
             raise ShuttingDownError(self._planner.name)
-        model = self._models.get(id_)
+        model = self._models.get(ticket.model)
         if model is None or model.is_removed:
             raise NotFoundError("no local server found for requested model")
-        swap = self._swaps.get(id_)
+        if ticket.admission is not Admission.SERVE and model.shown_state is not _READY:
+            raise ModelNotLoadedError(model.id)
+        if ticket.admission is Admission.UNCOUNTED:
+            return model
+        swap = self._swaps.get(model.id)
         waiting = len(model.queue) + (len(swap.waiters) if swap else 0)
         if waiting + len(model.leases) >= model.config.max_requests:
             raise ConcurrencyLimitError
