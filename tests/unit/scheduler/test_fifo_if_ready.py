@@ -50,7 +50,7 @@ def refusal(effects: list[Effect]) -> type[Exception]:
 
 
 @both
-def test_u9_cu2_w3_a_model_that_is_not_ready_is_not_started(terms: Admission) -> None:
+def test_a_model_that_is_not_ready_is_not_started(terms: Admission) -> None:
     scheduler = swapping()
     for number in (1, 2):  # stopped, then starting
         effects = scheduler.submit(ticket(number, "a", terms), 0.0)
@@ -67,7 +67,7 @@ def test_u9_cu2_w3_a_model_that_is_not_ready_is_not_started(terms: Admission) ->
 
 
 @both
-def test_u10_cu4_w4_a_ready_model_serves_at_once(terms: Admission) -> None:
+def test_a_ready_model_serves_at_once(terms: Admission) -> None:
     scheduler = swapping()
     make_ready(scheduler, A)
     asked = ticket(1, "a", terms)
@@ -103,7 +103,7 @@ def test_a_lease_of_a_ready_model_counts_like_any_other() -> None:
     ]
 
 
-def test_w4_an_uncounted_one_takes_no_slot_and_holds_nothing_up() -> None:
+def test_an_uncounted_one_takes_no_slot_and_holds_nothing_up() -> None:
     scheduler = swapping(ttl_s=10, limit=1)
     make_ready(scheduler, A)
     scheduler.submit(ticket(1, "a"), 1.0)  # the only slot
