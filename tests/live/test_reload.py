@@ -316,3 +316,34 @@ def test_the_active_profile_survives_while_it_is_configured(tmp_path: Path) -> N
         assert program.chat("x").status == 200
         assert reload(3, "q") is None
         assert program.chat("x").status == 404
+
+
+def test_requests_of_a_selector_are_counted_until_they_end(tmp_path: Path) -> None:
+    """Also those that began before a reload: the held one keeps its target busy."""
+    models = dict.fromkeys(("a", "b"), "--default echo=1")
+    selector = "selectors: {s: {strategy: spillover, targets: [a, b]}}"
+    with Reloaded(tmp_path, models) as program, ThreadPoolExecutor(1) as pool:
+        ended = 0
+
+        def ask() -> str:
+            """Return who answered, once swapper knows that it is over."""
+            nonlocal ended
+            name = str(program.call("/props?model=s").json()["name"])
+            ended += 1
+            program.wait_for_log(rf'(?s)("GET /props .*){{{ended}}}')
+            return name
+
+        program.reload(program.text(models, selector))
+        held = pool.submit(program.call, "/props?model=s&hold=k")
+        address = program.upstream_url("a")
+        fake_state(address, min_held=1)
+        assert [ask(), ask(), ask()] == ["b", "b", "b"]
+
+        program.reload(program.text(models, f"{selector}\nlogLevel: debug"), 2)
+        assert [ask(), ask()] == ["b", "b"]
+
+        fake_release(address, "k")
+        assert held.result().json()["name"] == "a"
+        ended += 1
+        program.wait_for_log(rf'(?s)("GET /props .*){{{ended}}}')
+        assert {ask(), ask()} == {"a", "b"}
