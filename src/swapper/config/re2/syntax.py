@@ -8,7 +8,7 @@ is asked.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -73,14 +73,6 @@ class Repeat:
 Node: TypeAlias = CharSet | Edge | Sequence | Choice | Repeat
 
 
-@dataclass(frozen=True, slots=True)
-class _Flags:
-    i: bool = False
-    m: bool = False
-    s: bool = False
-    U: bool = False
-
-
 _QUANTIFIER: Final = re.compile(r"(?:[*+?]|\{([0-9]+)(?:(,)([0-9]*))?\})\??")
 _BOUNDS: Final = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 _GROUP_NAME: Final = re.compile(r"\?P?<([^>]*)>")
@@ -117,7 +109,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
-        self._flags = _Flags()
+        self._flags: frozenset[str] = frozenset()
         self._names: set[str] = set()
 
     def pattern(self) -> Node:
@@ -141,18 +133,17 @@ class _Parser:
 
     def _sequence(self, depth: int) -> Node:
         nodes: list[Node] = []
-        can_repeat = True
+        is_repeated = False
         while self._at < len(self._text) and self._peek() not in "|)":
             quantifier = _QUANTIFIER.match(self._text, self._at)
-            if quantifier:
-                if not nodes or not can_repeat:
-                    what = "a repetition repeated" if nodes else "after nothing"
-                    raise self._fault(what, quantifier[0])
-                nodes.append(self._repeat(nodes.pop(), quantifier))
-                can_repeat = False
-            else:
+            if quantifier is None:
                 nodes += self._atoms(depth)
-                can_repeat = True
+            elif is_repeated or not nodes:
+                what = "a second repetition" if nodes else "a repetition of nothing"
+                raise self._fault(what, quantifier[0])
+            else:
+                nodes.append(self._repeat(nodes.pop(), quantifier))
+            is_repeated = quantifier is not None
         return nodes[0] if len(nodes) == 1 else Sequence(tuple(nodes))
 
     def _repeat(self, node: Node, quantifier: re.Match[str]) -> Repeat:
@@ -183,16 +174,17 @@ class _Parser:
         if char == "[":
             return [self._class()]
         self._at += 1
-        return [self._meta(char) or self._literal(char)]
-
-    def _meta(self, char: str) -> Node | None:
-        """Return what *char* stands for if it is not itself."""
-        flags = self._flags
-        return {
-            ".": ANY if flags.s else NOT_NEWLINE,
-            "^": Edge.LINE_START if flags.m else Edge.TEXT_START,
-            "$": Edge.LINE_END if flags.m else Edge.TEXT_END,
-        }.get(char)
+        is_line = "m" in self._flags
+        match char:
+            case "^":
+                node: Node = Edge.LINE_START if is_line else Edge.TEXT_START
+            case "$":
+                node = Edge.LINE_END if is_line else Edge.TEXT_END
+            case ".":
+                node = ANY if "s" in self._flags else NOT_NEWLINE
+            case _:
+                node = self._literal(char)
+        return [node]
 
     def _group(self, depth: int) -> list[Node]:
         start = self._at
@@ -211,9 +203,7 @@ class _Parser:
         flags = _FLAGS.match(self._text, self._at)
         if flags:
             self._at = flags.end()
-            on = dict.fromkeys(flags[1], True)
-            off = dict.fromkeys(flags[2] or "", False)
-            self._flags = replace(self._flags, **{**on, **off})
+            self._flags = (self._flags | {*flags[1]}) - {*(flags[2] or "")}
             return flags[3] == ")"
         name = _GROUP_NAME.match(self._text, self._at)
         if name is None or not re.fullmatch("[A-Za-z0-9_]+", name[1]):
@@ -229,7 +219,7 @@ class _Parser:
     # --- single characters ----------------------------------------------------
 
     def _literal(self, char: str) -> CharSet:
-        return char_set(char, folds=self._flags.i)
+        return char_set(char, folds=self._folds)
 
     def _escape(self) -> list[Node]:
         if self._text.startswith("\\Q", self._at):
@@ -247,7 +237,7 @@ class _Parser:
     def _named_set(self) -> CharSet | None:
         r"""Return the set of a ``\d`` or ``\pL``; None if something else is next."""
         letter = self._text[self._at + 1 : self._at + 2]
-        folds = self._flags.i
+        folds = self._folds
         if letter and letter.lower() in PERL:
             self._at += 2
             spans = PERL[letter.lower()]
@@ -297,7 +287,7 @@ class _Parser:
                 raise self._fault("a [ without its ]", self._text[start:][:20])
             # As the first, a bracket stands for itself.
             if members and self._take("]"):
-                return CharSet(tuple(members), is_negated, self._flags.i)
+                return CharSet(tuple(members), is_negated, self._folds)
             members.append(self._class_member())
 
     def _class_member(self) -> Member:
@@ -307,7 +297,7 @@ class _Parser:
             if posix[2] not in POSIX:
                 raise self._fault("no class of characters", posix[0])
             spans = POSIX[posix[2]]
-            return char_set(*spans, is_negated=bool(posix[1]), folds=self._flags.i)
+            return char_set(*spans, is_negated=bool(posix[1]), folds=self._folds)
         named = self._named_set() if self._peek() == "\\" else None
         if named:
             return named
@@ -329,6 +319,10 @@ class _Parser:
         return char
 
     # --------------------------------------------------------------------------
+
+    @property
+    def _folds(self) -> bool:
+        return "i" in self._flags
 
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]

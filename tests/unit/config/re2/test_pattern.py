@@ -1,168 +1,211 @@
-"""Searching with RE2 patterns: what they mean, and that time stays linear."""
+"""Searching with RE2 patterns (config.md 8.7)."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swapper.config.re2 import Pattern
+from swapper.config.re2.pattern import MAX_REMEMBERED
+
+YES = [
+    *(
+        ("(?i)straße", "STRAßE"),
+        (r"^[\d_]$", "7"),
+        ("^(ab|c)*$", "abcab"),
+        ("x*?y", "y"),
+    ),
+    *(
+        ("^(a|)+$", "aa"),
+        (r"\/\-\.", "/-."),
+        ("a{,2}", "a{,2}"),
+        (r"\.(js|css)$", "/x.css"),
+    ),
+    *(("", ""), ("", "x"), ("b", "abc"), ("^a", "ab"), ("a$", "ba"), (r"\Aa\z", "a")),
+    *(
+        ("(?m)^b$", "a\nb\nc"),
+        ("(?m)$", "a\n"),
+        ("(?s)a.b", "a\nb"),
+        ("(?i)aBc", "AbC"),
+    ),
+    *(("(?s:.)", "\n"), ("(?i:a)b", "Ab"), ("(?U)a+?b", "aab"), ("(?i)k", "\u212a")),
+    *(("(?i)[^a]", "b"), ("(?i)\u212a", "k"), ("a(?i)b|c", "C"), ("(?is-m)A.", "a\n")),
+    *(
+        (r"\pL", "é"),
+        (r"\p{Lu}", "É"),
+        (r"\PL", "1"),
+        (r"\p{^L}", "1"),
+        (r"\P{^L}", "a"),
+    ),
+    *(
+        (r"\p{Greek}", "\u03b1"),
+        (r"\p{Han}", "漢"),
+        (r"\p{Cyrillic}", "я"),
+        (r"\p{Any}", "x"),
+    ),
+    *((r"[\p{Greek}x]", "β"), ("[[:alpha:]]", "q"), ("[[:^alpha:]]", "1")),
+    *(
+        ("[[:word:]-]", "-"),
+        ("[]a]", "]"),
+        ("[^]a]", "b"),
+        ("[a-]", "-"),
+        ("[-a]", "-"),
+    ),
+    *(
+        (r"[\d-z]", "-"),
+        ("[[a]", "["),
+        ("[[:alpha]", ":"),
+        ("[^a]", "\n"),
+        (r"\_", "_"),
+    ),
+    *(
+        (r"\Qa.b\E", "a.b"),
+        (r"\Q(\E+", "(("),
+        (r"\Qa", "a"),
+        (r"\Q\E", ""),
+        (r"\.", "."),
+    ),
+    *(
+        ("(?P<n>a)(?<m>b)", "ab"),
+        ("(?:a|b)c", "bc"),
+        ("a|", "x"),
+        ("()", ""),
+        ("(|a)", ""),
+    ),
+    *(
+        ("a{2}", "aa"),
+        ("a{2,}b", "aaab"),
+        ("a{,2}", "a{,2}"),
+        ("{", "{"),
+        ("a{x}", "a{x}"),
+    ),
+    *(("a{0}b", "b"), ("a{1,2}$", "aaa"), ("(ab){2}", "abab"), ("^*a", "a")),
+    *((r"\x41", "A"), (r"\x{1F600}", "\U0001f600"), (r"\101", "A"), (r"\0", "\0")),
+    *((r"\bab\b", "x ab y"), (r"\Ba", "ba"), (r"\w\W\s\S", "a- b"), (r"\D", "x")),
+    *(
+        (r"\t\n\f\r\v\a", "\t\n\f\r\v\a"),
+        (r"(?i)[[:upper:]]", "a"),
+        ("(?i)\u017f", "S"),
+    ),
+    *(
+        (r"[\]\-\\]", "\\"),
+        (r"\pN", "½"),
+        ("a*(?i)*b", "b"),
+        ("é", "é"),
+        ("(a*)*b", "b"),
+    ),
+]
+NO = [
+    *((r"(^a|b)c", "xac"), ("^a{2}$", "aaa"), ("(?i-i:a)", "A"), (r"\bfoo\b", "afoo")),
+    *(("a$", "a\n"), (r"a\z", "a\n"), ("^b", "a\nb"), (".", "\n"), ("(?-s).", "\n")),
+    *((r"\d", "٣"), (r"\w", "é"), (r"\s", "\v"), (r"\s", "\u00a0"), (r"\bé\b", "é")),
+    *((r"\pL", "1"), (r"\PL", "a"), (r"\p{Greek}", "a"), (r"\p{C}", "\u0378")),
+    *(
+        ("(?i)[^a]", "A"),
+        ("[^a-c]", "b"),
+        ("a{2}", "a"),
+        ("a{2,3}$", "a"),
+        ("(?m)^b", "ab"),
+    ),
+    *(
+        ("((?i)a)b", "AB"),
+        ("(?i)a(?-i)b", "AB"),
+        (r"\Qa.b\E", "axb"),
+        ("[[:punct:]]", "a"),
+    ),
+    *(
+        ("(?i)[[:^upper:]]", "a"),
+        ("A", "a"),
+        (r"\B", "a"),
+        ("$a", "a"),
+        ("[[:digit:]]", "x"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("pattern", "text"), YES)
+def test_pattern_is_found(pattern: str, text: str) -> None:
+    assert Pattern(pattern).search(text)
+
+
+@pytest.mark.parametrize(("pattern", "text"), NO)
+def test_pattern_is_not_found(pattern: str, text: str) -> None:
+    assert not Pattern(pattern).search(text)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "text", "found"),
-    [
-        ("", "", True),
-        ("a", "bab", True),
-        ("a", "A", False),
-        ("^a", "ba", False),
-        (r"a$", "a\n", False),  # unlike Python: $ is the very end
-        (r"(?m)a$", "a\nb", True),
-        (r"(?m)^b", "a\nb", True),
-        (r"a\z", "a\n", False),
-        (r"\Aa\z", "a", True),
-        (r"a.b", "a\nb", False),
-        (r"(?s)a.b", "a\nb", True),
-        (r"(?i)straße", "STRAßE", True),
-        (r"(?i)k", "\u212a", True),
-        (r"(?i:a)b", "AB", False),
-        (r"a(?i)b", "aB", True),
-        (r"(?U)a+", "aa", True),
-        (r"(?i-i:a)", "A", False),
-        (r"\.(js|css)$", "/x.css", True),
-        (r"\.(js|css)$", "/x.css/y", False),
-        (r"a{2,3}b", "ab", False),
-        (r"^a{2,3}$", "aaa", True),
-        (r"^a{2}$", "aaa", False),
-        (r"^a{2,}$", "aaaa", True),
-        (r"a{,2}", "a{,2}", True),  # no counts: the characters themselves
-        (r"^(ab|c)*$", "abcab", True),
-        (r"x*?y", "y", True),
-        (r"[[:alpha:]]+1", "Ab1", True),
-        (r"^[[:^alpha:]]$", "a", False),
-        (r"^[^a-c]$", "b", False),
-        (r"^[]a]$", "]", True),
-        (r"^[a-]$", "-", True),
-        (r"^\d$", "\u0663", False),  # ASCII digits only
-        (r"^\D\S\W$", "a!-", True),
-        (r"^[\d_]$", "7", True),
-        (r"\bfoo\b", "a foo b", True),
-        (r"\bfoo\b", "afoo", False),
-        (r"\Boo", "foo", True),
-        (r"^\pL$", "é", True),
-        (r"^\p{Lu}$", "é", False),
-        (r"^\PL$", "1", True),
-        (r"^\p{^Greek}$", "\u03b1", False),
-        (r"^\p{Greek}$", "\u03b1", True),
-        (r"^[\p{Cyrillic}x]$", "ж", True),
-        (r"^\Qa.b\E$", "a.b", True),
-        (r"^\Qa.b\E$", "axb", False),
-        (r"^\Qa.", "a.", True),
-        (r"^\x41\x{1F600}\101$", "A\U0001f600A", True),
-        (r"^\t\n\f\r\v\a$", "\t\n\f\r\v\a", True),
-        (r"^(?P<n>a)(?<m>b)(?:c)$", "abc", True),
-        (r"^(|a)b$", "b", True),
-        (r"^(a|)+$", "aa", True),
-        (r"(^a|b)c", "xac", False),
-        (r"\/\-\.", "/-.", True),
-    ],
+    "pattern", ["(a+)+$", "(a|a)*c", "(a|aa)+$", ".*.*.*.*c", "((a*)*)*c", "(.*a){20}c"]
 )
-def test_meaning(pattern: str, text: str, found: bool) -> None:
-    assert Pattern(pattern).search(text) is found
+def test_no_pattern_makes_a_search_long(pattern: str) -> None:
+    """These take a backtracking matcher longer than anybody has."""
+    assert not Pattern(pattern).search("a" * 5_000 + "b\n")
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        *("(?=a)", "(?!a)", "(?<=a)", "(?<!a)", "(?>a)", r"(a)\1", r"\k<n>"),
-        *("a++", "a**", "*a", "|*", "(", ")", "a)", "[a", "[b-a]", "[[:foo:]]"),
-        *(
-            r"\p{Klingon}",
-            r"\pQ",
-            r"\p",
-            "\\",
-            r"\y",
-            r"\C",
-            r"\Z",
-            r"\G",
-            r"\x{110000}",
-        ),
-        *(
-            "a{1001}",
-            "(a{100}){11}",
-            "a{3,2}",
-            "(?z)a",
-            "(?P<1-2>a)",
-            "(?P<n>a)(?P<n>b)",
-        ),
-        *(
-            "(" * 300 + ")" * 300,
-            "a" * 10_001,
-            "(((a{10}){10}){10}b{900}){1}c{900}" * 4,
-        ),
-        *(r"a{999999999999}", r"\8"),
-    ],
-)
-def test_what_re2_does_not_have_is_refused(pattern: str) -> None:
-    with pytest.raises(ValueError, match=r"\w"):
-        Pattern(pattern)
+def test_program_that_is_too_large_is_refused() -> None:
+    with pytest.raises(ValueError, match="too large"):
+        Pattern("(abcde){1000}")
 
 
+def test_memory_of_steps_is_bounded() -> None:
+    pattern = Pattern("x$")
+
+    assert not pattern.search("".join(map(chr, range(32, 20_000))))
+    assert len(pattern._remembered) <= MAX_REMEMBERED
+
+
+def test_threads_share_a_pattern() -> None:
+    pattern = Pattern(r"(a|b)*abb$")
+    texts = ["ab" * n + "abb" * (n % 2) for n in range(1, 200)]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(pattern.search, texts))
+
+    assert found == [text.endswith("abb") for text in texts]
+
+
+def test_pattern_is_equal_to_one_of_the_same_text() -> None:
+    assert Pattern("a") == Pattern("a")
+    assert hash(Pattern("a")) == hash(Pattern("a"))
+    assert Pattern("a") != Pattern("b")
+    assert Pattern("a") != "a"
+    assert repr(Pattern("a")) == "Pattern('a')"
+
+
+# What both syntaxes have and mean alike, for ASCII texts. ``\Z`` stands for ``$``.
 _ATOMS = st.sampled_from(
-    ["a", "b", "ab", ".", "[ab]", "[^a]", r"\d", r"\bx", "(?:a|b)"]
+    ["a", "b", ".", "[ab]", "[^a]", r"\w", r"\W", r"\d", r"\b", r"\B", "^", r"\n", ""]
 )
-_PATTERNS = st.recursive(
+_BOTH = st.recursive(
     _ATOMS,
     lambda inner: st.one_of(
-        st.tuples(inner, inner).map("".join),
-        st.tuples(inner, inner).map(lambda p: f"(?:{p[0]}|{p[1]})"),
-        st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{1,2}", "*?"])).map(
-            lambda p: f"(?:{p[0]}){p[1]}"
-        ),
-        inner.map(lambda p: f"^{p}"),
-        inner.map(lambda p: f"{p}\\z"),
+        st.lists(inner, min_size=2, max_size=3).map("".join),
+        st.lists(inner, min_size=2, max_size=3).map(lambda p: f"(?:{'|'.join(p)})"),
+        st.tuples(
+            inner, st.sampled_from(["*", "+", "?", "{2}", "{1,2}", "*?", "{2,}"])
+        ).map(lambda p: f"(?:{p[0]}){p[1]}"),
+        st.tuples(st.sampled_from("ims"), inner).map(lambda p: f"(?{p[0]}:{p[1]})"),
     ),
     max_leaves=8,
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
-@given(pattern=_PATTERNS, text=st.text("abx1\n", max_size=8))
-def test_agrees_with_python_where_both_mean_the_same(pattern: str, text: str) -> None:
-    ours = Pattern(pattern).search(text)
+# Not the empty text: there ``re`` finds no ``\B``.
+@settings(deadline=None)
+@given(_BOTH, st.text("abAB1\n -", min_size=1, max_size=6))
+def test_search_agrees_with_a_backtracking_matcher(pattern: str, text: str) -> None:
+    assert Pattern(pattern).search(text) is bool(re.search(pattern, text, re.ASCII))
 
-    assert ours is (re.search(pattern.replace(r"\z", r"\Z"), text) is not None)
 
-
-@settings(max_examples=300, deadline=None, derandomize=True)
-@given(text=st.text(max_size=30) | st.text("()[]{}?*+|\\^$a-:pPLQE1,<>=!", max_size=30))
-def test_any_text_is_a_pattern_or_a_value_error(text: str) -> None:
+@settings(deadline=None)
+@given(
+    st.text(max_size=20)
+    | st.text(st.sampled_from("ab.*+?|()[]^$\\{},0123-:PQEdpLzimsU<>x="), max_size=30)
+)
+def test_any_text_is_a_pattern_or_a_value_error(pattern: str) -> None:
     try:
-        pattern = Pattern(text)
+        compiled = Pattern(pattern)
     except ValueError:
         return
-    pattern.search(text)
-
-
-def test_a_search_takes_as_many_steps_as_there_are_characters() -> None:
-    """``re`` would need 2**1000 of them."""
-    pattern = Pattern("^(a|aa)+(a+)+b$")
-    steps = 0
-    take = pattern._next
-
-    def count(*args: object) -> object:
-        nonlocal steps
-        steps += 1
-        return take(*args)  # type: ignore[arg-type]  # passed through
-
-    counted = type("Counted", (Pattern,), {"_next": staticmethod(count)})("x")
-    counted._program, counted._start = pattern._program, pattern._start
-
-    assert not counted.search("a" * 1000 + "c")
-    assert steps == 1002
-
-
-def test_patterns_are_values() -> None:
-    assert Pattern("a") == Pattern("a") != Pattern("b")
-    assert hash(Pattern("a")) == hash(Pattern("a"))
-    assert repr(Pattern("a")) == "Pattern('a')"
+    assert compiled.search("ab\n0") in (True, False)
