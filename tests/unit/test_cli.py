@@ -182,7 +182,9 @@ def test_cli_13_tls_files_that_are_missing(
     files = ["--tls-cert-file", "no/cert.pem", "--tls-key-file", "no/key.pem"]
 
     assert main([*words, *files]) == 1
-    assert "cannot listen" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "cannot listen" in told
+    assert "no/cert.pem" in told
 
 
 def test_cli_14_an_address_without_a_port(

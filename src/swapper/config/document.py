@@ -128,6 +128,23 @@ def describe(node: Node) -> str:
             return _describe_scalar(node)
 
 
+def kind_of(node: Node) -> str:
+    """Return what *node* is, without its text, which may be a secret."""
+    if not isinstance(node, ScalarNode):
+        return describe(node)
+    match node.value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case Timestamp():
+            return "a date"
+        case str():
+            return "a text"
+
+
 def _describe_scalar(node: ScalarNode) -> str:
     match node.value:
         case None:

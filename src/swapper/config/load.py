@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Final
 
 from swapper.config.decode.settings import decode
-from swapper.config.document import MapNode, Where, describe, empty_map
+from swapper.config.document import MapNode, Where, describe, empty_map, is_hollow
 from swapper.config.macros.expand import expand_document
 from swapper.config.macros.ports import PortsInUse
 from swapper.config.read.env import expand_environment
@@ -35,6 +35,7 @@ from swapper.config.report import Report
 from swapper.config.schema import Config
 
 _NO_PORTS: Final = PortsInUse()
+_API_KEYS: Final = "apiKeys"
 
 
 def load_config(
@@ -106,15 +107,37 @@ def _read(source: Source, environ: Mapping[str, str], report: Report) -> MapNode
     # a program that only uses the types should not pay.
     from swapper.config.read import yaml_reader  # noqa: PLC0415
 
-    source = expand_environment(source, environ, report, yaml_reader.content_spans)
+    source, empty = expand_environment(
+        source, environ, report, yaml_reader.content_spans
+    )
     report.raise_errors()
     where = Where(source.name, 1)
     root = yaml_reader.read_document(source, report)
     if root is None:
         report.warn("", where, "is empty: every setting has its default")
     elif isinstance(root, MapNode):
+        _check_that_keys_are_left(root, empty, report)
         return root
     else:
         message = f"the top level must be a mapping of settings, not {describe(root)}"
         report.error("", root.where, message)
     return empty_map(where)
+
+
+def _check_that_keys_are_left(
+    root: MapNode, empty: Sequence[tuple[int, str]], report: Report
+) -> None:
+    """Report API keys of which empty variables leave nothing, quotes or not.
+
+    ``apiKeys: [${env.KEY}]`` would become an empty list, which asks for no key.
+    """
+    keys = root.entries.get(_API_KEYS)
+    if keys is None or not is_hollow(keys.node):
+        return
+    first = keys.where.line
+    later = (entry.where.line for entry in root.entries.values())
+    end = min((line for line in later if line > first), default=None)
+    for line, name in empty:
+        if line >= first and (end is None or line < end):
+            message = f"environment variable {name} is empty, so that no key is left"
+            report.error(_API_KEYS, Where(keys.where.source, line), message)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from swapper.config import parse_config
+from swapper.config import CapabilitiesConfig, parse_config
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
 
@@ -85,26 +85,31 @@ def test_independent_errors_are_reported_together_in_file_order(errors: Errors) 
     ]
 
 
-def test_ex_1_to_5_large_example() -> None:
-    config = parse_config(
-        """
+LARGE = """
 healthCheckTimeout: 300
 globalTTL: 900
 startPort: 6100
+logTimeFormat: rfc3339
+apiKeys: ["${env.SWAPPER_KEY}"]
 macros:
   weights: /data/weights
   serve: "serve-llm --port ${PORT}"
-shared:
-  texts: &texts {useModelName: real}
+shared:  # a section of no meaning, for anchors
+  text-only: &text-only {in: [text], out: [text], tools: true}
 models:
   writer:
-    <<: *texts
     cmd: |
       # comment lines are allowed here
       ${serve}
       --model ${weights}/writer.gguf --ctx ${ctx}
     macros: {ctx: 8192}
     aliases: [default-writer]
+    capabilities: {<<: *text-only, context: "${ctx}"}
+    filters:
+      stripParams: "top_k, seed"
+      setParams: {temperature: 0.4}
+      setParamsByID:
+        "${MODEL_ID}:calm": {temperature: 0}
   coder:
     cmd: ${serve} --model ${weights}/coder.gguf
     ttl: 0
@@ -113,29 +118,61 @@ models:
     cmdStop: podman stop ${MODEL_ID}
     proxy: http://127.0.0.1:7001
     unloadTimeout: 30
+routing:
+  router:
+    use: matrix
+    settings:
+      matrix:
+        vars: {w: writer, c: coder}
+        evict_costs: {painter: 5}
+        sets:
+          desk: "w & c"
+          studio: "(w | c) & painter"
+  scheduler:
+    settings: {fifo: {priority: {coder: 10}}}
+peers:
+  attic:
+    proxy: http://10.0.0.7:8080
+    apiKey: "${env.ATTIC_KEY}"
+    models: [coder-xl]
+selectors:
+  code:
+    strategy: spillover
+    targets: [coder, attic/coder-xl]
+    settings: {spillover: 2}
+profiles:
+  night:
+    pins: {writer: coder, painter: ~}
 hooks: {on_startup: {preload: [default-writer]}}
-""",
-        environ={},
-    )
+"""
+
+
+def test_ex_1_to_5_large_example() -> None:
+    config = parse_config(LARGE, environ={"SWAPPER_KEY": "k", "ATTIC_KEY": "z"})
     writer, coder = config.models[ModelId("writer")], config.models[ModelId("coder")]
     painter = config.models[ModelId("painter")]
 
     assert writer.cmd == (
         "serve-llm --port 6101\n--model /data/weights/writer.gguf --ctx 8192\n"
     )
+    assert writer.aliases == ("default-writer", "writer:calm")
     assert (writer.ttl_s, coder.ttl_s) == (900, 0)
-    assert writer.use_model_name == "real"
-    assert (painter.unload_timeout_s, painter.cmd_stop) == (30, "podman stop painter")
-    assert config.preload == ("writer",)
+    assert writer.capabilities == CapabilitiesConfig(
+        inputs=("text",), outputs=("text",), tools=True, context_tokens=8192
+    )
+    assert (painter.port, painter.unload_timeout_s) == (None, 30)
+    assert painter.cmd_stop == "podman stop painter"
+    assert (config.router, config.priority) == ("matrix", {"coder": 10})
+    assert (config.preload, config.api_keys) == (("writer",), ("k",))
+    assert config.peers["attic"].api_key == "z"
+    assert config.selectors["code"].spillover == 2
+    assert config.profiles["night"].pins == {"writer": "coder", "painter": ""}
+    assert [warning.key_path for warning in config.warnings] == ["shared"]
 
 
 @pytest.mark.parametrize("missing", ["SWAPPER_KEY", "ATTIC_KEY"])
 def test_ex_6_a_variable_that_is_not_set_is_named(missing: str) -> None:
-    text = (
-        'apiKeys: ["${env.SWAPPER_KEY}"]\n'
-        'peers: {attic: {proxy: "http://h", models: [m], apiKey: "${env.ATTIC_KEY}"}}\n'
-    )
     environ = {"SWAPPER_KEY": "k", "ATTIC_KEY": "z"}
     del environ[missing]
     with pytest.raises(ConfigError, match=missing):
-        parse_config(text, environ=environ)
+        parse_config(LARGE, environ=environ)

@@ -6,10 +6,13 @@ Lenient on purpose: only texts that no URL parser could read are errors.
 import re
 from typing import Final
 
+from swapper.config.document import shortened
+
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _PORT: Final = re.compile(r"(?::[0-9]*)?")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_USER: Final = re.compile(r"(^|//)[^/?#]*@")
 _BAD_IN_HOST: Final = re.compile(r"[\x00-\x20\x7f^{}|\\`%]")
 
 
@@ -29,6 +32,11 @@ def fault_of_base_url(text: str) -> str:
     if not scheme and ":" in rest.partition("/")[0]:
         return "it has no scheme such as http://"
     return _fault_of_path(rest)
+
+
+def shown_url(text: str) -> str:
+    """Return *text* for a message: short, and without a password."""
+    return shortened(_USER.sub(r"\1***@", text))
 
 
 def is_usable_base_url(text: str) -> bool:

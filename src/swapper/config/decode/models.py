@@ -6,11 +6,15 @@ from types import MappingProxyType
 from typing import Final
 
 from swapper.config.commands import split_command
-from swapper.config.decode.base_url import fault_of_base_url, is_usable_base_url
+from swapper.config.decode.base_url import (
+    fault_of_base_url,
+    is_usable_base_url,
+    shown_url,
+)
 from swapper.config.decode.filters import decode_filters, names_of_set_params
 from swapper.config.decode.limits import decode_timeouts, seconds
 from swapper.config.decode.section import Item, Section
-from swapper.config.document import Where, shortened
+from swapper.config.document import Where
 from swapper.config.report import Report
 from swapper.config.schema import CapabilitiesConfig, LoadingState, ModelConfig
 from swapper.core.ids import ModelId
@@ -142,9 +146,9 @@ def _proxy(section: Section) -> str:
     proxy = section.text("proxy")
     fault = fault_of_base_url(proxy)
     if fault:
-        section.error("proxy", f'"{shortened(proxy)}" is not a URL: {fault}')
+        section.error("proxy", f'"{shown_url(proxy)}" is not a URL: {fault}')
     elif not is_usable_base_url(proxy):
-        message = f'"{shortened(proxy)}" is not of the form http://host:port'
+        message = f'"{shown_url(proxy)}" is not of the form http://host:port'
         section.warn("proxy", f"{message}; every request will fail")
     return proxy
 

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from swapper.config.decode.base_url import fault_of_base_url, is_usable_base_url
+from swapper.config.decode.base_url import (
+    fault_of_base_url,
+    is_usable_base_url,
+    shown_url,
+)
 from swapper.config.decode.filters import decode_filters
 from swapper.config.decode.limits import decode_timeouts
 from swapper.config.decode.section import Section
-from swapper.config.document import shortened
 from swapper.config.schema import Config, PeerConfig, PeerModel
 
 
@@ -64,9 +67,9 @@ def _proxy(section: Section) -> str:
     if not proxy:
         section.error("proxy", "must be the base URL of the peer")
     elif fault:
-        section.error("proxy", f'"{shortened(proxy)}" is not a URL: {fault}')
+        section.error("proxy", f'"{shown_url(proxy)}" is not a URL: {fault}')
     elif not is_usable_base_url(proxy):
-        message = f'"{shortened(proxy)}" is not of the form http://host:port'
+        message = f'"{shown_url(proxy)}" is not of the form http://host:port'
         section.warn("proxy", f"{message}; every request will fail")
     return proxy
 

@@ -22,6 +22,7 @@ from swapper.config.document import (
     empty_map,
     is_hollow,
     is_null,
+    kind_of,
     shortened,
 )
 from swapper.config.key import BOOLEAN_WORDS, Key, KeySet
@@ -191,7 +192,7 @@ class Section:
         if node is None:
             return ()
         if not isinstance(node, ListNode):
-            self.error(key, f"must be a list of texts, not {describe(node)}")
+            self.error(key, f"must be a list of texts, not {kind_of(node)}")
             return ()
         items: list[Item] = []
         for index, item in enumerate(node.items):

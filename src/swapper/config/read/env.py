@@ -8,7 +8,7 @@ included; the price is that this stage has to know what a comment is
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from swapper.config.document import Where
 from swapper.config.read.sources import Source, checked_source
@@ -23,12 +23,24 @@ FindContent: TypeAlias = Callable[[str], Spans | None]
 _FORBIDDEN: Final = ("\n", "\r", "\0")
 
 
+class Expanded(NamedTuple):
+    """A source after this stage.
+
+    Attributes:
+        source: its text has the same lines as before.
+        empty: (line, name) of each macro whose variable is empty, in order.
+    """
+
+    source: Source
+    empty: Sequence[tuple[int, str]] = ()
+
+
 def expand_environment(
     source: Source,
     environ: Mapping[str, str],
     report: Report,
     find_content: FindContent,
-) -> Source:
+) -> Expanded:
     """Return *source* with every environment macro outside of comments replaced.
 
     A variable that is missing or holds a line break is reported; its macro is
@@ -39,16 +51,19 @@ def expand_environment(
     """
     matches = list(REFERENCE.finditer(source.text))
     if not matches:
-        return source
+        return Expanded(source)
     is_content = _content_test(source.text, matches, find_content)
     lookup = _Lookup(environ, report)
     parts: list[str] = []
+    empty: list[tuple[int, str]] = []
     end = chars = 0
     for match in matches:
         if not is_content(match.start()):
             continue
         line = source.text.count("\n", 0, match.start()) + 1
         value = lookup.value(match[1], Where(source.name, line))
+        if not value:
+            empty.append((line, match[1]))
         parts += source.text[end : match.start()], value
         chars += match.start() - end + len(value)
         end = match.end()
@@ -56,7 +71,7 @@ def expand_environment(
             # A long value in many places: stop before memory does.
             checked_source(source.name, "".join(parts))
     parts.append(source.text[end:])
-    return checked_source(source.name, "".join(parts))
+    return Expanded(checked_source(source.name, "".join(parts)), empty)
 
 
 class _Lookup:

@@ -14,7 +14,7 @@ from swapper.config.document import (
     Node,
     ScalarNode,
     child,
-    describe,
+    kind_of,
 )
 from swapper.config.report import Report
 
@@ -70,7 +70,10 @@ def _merge_entries(first: Entry, second: Entry, path: str, report: Report) -> En
         return Entry(first.where, ListNode(one.where, one.items + two.items))
     if _are_same(one, two):
         return first
-    message = f"{describe(two)} conflicts with {describe(one)} in {_at(first)}"
+    # Without the values: they may be secrets.
+    message = f"{kind_of(two)} conflicts with {kind_of(one)} in {_at(first)}"
+    if isinstance(one, ScalarNode) and isinstance(two, ScalarNode):
+        message = f"the value conflicts with the one in {_at(first)}"
     report.error(path, two.where, message)
     return first
 
@@ -79,9 +82,7 @@ def _unite(first: Entry, second: Entry, path: str, report: Report) -> Entry:
     one, two = first.node, second.node
     if not isinstance(one, MapNode) or not isinstance(two, MapNode):
         wrong = two if isinstance(one, MapNode) else one
-        message = (
-            f"must be a mapping in every source that has it, not {describe(wrong)}"
-        )
+        message = f"must be a mapping in every source that has it, not {kind_of(wrong)}"
         report.error(path, wrong.where, message)
         return first if isinstance(one, MapNode) else second
     entries = dict(one.entries)

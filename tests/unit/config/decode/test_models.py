@@ -206,10 +206,17 @@ def test_mod_19_number_is_a_text_too(load: Load) -> None:
 def test_mod_21_comfyui_gets_more_concurrency() -> None:
     for limit, expected in ((9, 50), (60, 60)):
         models = models_of(
-            f"comfyui_auto: {{cmd: 'x ${{PORT}}', concurrencyLimit: {limit}}}"
+            f"comfyui_auto: {{cmd: 'x ${{PORT}}', concurrencyLimit: {limit},"
+            " compat: {ignoreWebsockets: false}}"
         )
 
         assert models["comfyui_auto"].concurrency_limit == expected
+        assert models["comfyui_auto"].ignore_websockets
+
+
+def test_websockets_count_unless_told_otherwise(load: Load) -> None:
+    assert not load().models[A].ignore_websockets
+    assert load(a="compat: {ignoreWebsockets: on}").models[A].ignore_websockets
 
 
 def test_mod_22_negative_concurrency_limit_means_10(load: Load) -> None:

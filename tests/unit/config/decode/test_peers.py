@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from swapper.config import Config, PeerModel, TimeoutsConfig, resolve
+from swapper.config import (
+    Config,
+    PeerModel,
+    TimeoutsConfig,
+    parse_config,
+    resolve,
+)
+from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
 
 Load = Callable[..., Config]
@@ -106,6 +113,16 @@ def test_peer_7_a_qualified_name_that_means_something_else_is_refused(
     [message] = errors(f"{peers(p='[m]')}\n{top}", a=a)
 
     assert "p/m" in message
+
+
+def test_peer_7_a_qualified_name_that_is_a_models_id_is_refused() -> None:
+    text = f"models: {{p/m: {{cmd: x, proxy: {H}}}}}\n{peers(p='[m]')}"
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, environ={})
+
+    [problem] = caught.value.problems
+    assert problem.message == "p/m is the id of a model"
+    assert problem.key_path == "peers.p.models[0]"
 
 
 def test_peer_8_a_bare_name_may_be_an_alias_which_wins(load: Load) -> None:

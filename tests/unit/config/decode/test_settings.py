@@ -69,6 +69,25 @@ def test_log_level_is_trimmed_and_case_insensitive(
     assert load(f"logLevel: {value}").log_level == level
 
 
+@pytest.mark.parametrize(
+    ("value", "form"), [("RFC3339", "rfc3339"), ('" Kitchen "', "kitchen"), ("~", "")]
+)
+def test_time_format_is_trimmed_and_case_insensitive(
+    load: Load, value: str, form: str
+) -> None:
+    config = load(f"logTimeFormat: {value}")
+
+    assert config.log_time_format == form
+    assert not config.warnings
+
+
+def test_top_6_unknown_time_format_means_none_with_a_warning(load: Load) -> None:
+    config = load("logTimeFormat: bogus")
+
+    assert config.log_time_format == ""
+    assert 'logTimeFormat: "bogus" is none of ansic, ' in str(config.warnings[0])
+
+
 def test_top_6_unknown_log_level_acts_as_info_with_a_warning(load: Load) -> None:
     config = load("logLevel: chatty")
 
@@ -81,15 +100,36 @@ def test_top_6_unknown_log_level_acts_as_info_with_a_warning(load: Load) -> None
     [
         ('[""]', "apiKeys[0]: an API key must not be empty"),
         ("[~]", "apiKeys[0]: an API key must not be empty"),
+        ("[~, k]", "apiKeys[0]: an API key must not be empty"),
         ('[good, "b d"]', "apiKeys[1]: an API key must not contain spaces"),
-        ("abc", 'apiKeys: must be a list of texts, not the text "abc"'),
+        ("abc", "apiKeys: must be a list of texts, not a text"),
         ("{a: b}", "apiKeys: must be a list of texts, not a mapping"),
     ],
-    ids=["TOP-16", "YML-10 Q4", "TOP-17", "TOP-18", "mapping"],
+    ids=["TOP-16", "YML-10 Q4", "YML-10 two", "TOP-17", "TOP-18", "mapping"],
 )
 def test_bad_api_keys_are_refused(errors: Errors, keys: str, message: str) -> None:
     """Ignoring one could open a server that its owner believes to be closed."""
     assert errors(f"apiKeys: {keys}") == [f"<config>:6: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("[0123, 1.10]", ("0123", "1.10")),
+        ("[k, k]", ("k", "k")),
+        ("['a\tb']", ("a\tb",)),
+        ("[]", ()),
+        ("", ()),
+    ],
+    ids=["YML-9 Q5", "twice", "tab", "empty", "null"],
+)
+def test_api_keys_are_taken_as_they_are_written(
+    load: Load, keys: str, expected: tuple[str, ...]
+) -> None:
+    config = load(f"apiKeys: {keys}")
+
+    assert config.api_keys == expected
+    assert not config.warnings
 
 
 def test_top_23_log_requests_is_accepted(load: Load) -> None:
@@ -138,14 +178,18 @@ def test_pipe_5_key_in_the_wrong_case_is_ignored_with_advice(load: Load) -> None
 def test_hook_1_and_q17_preload_resolves_names_and_warns_of_the_rest(
     load: Load,
 ) -> None:
+    peers = "peers: {p: {proxy: 'http://h', models: [u]}}\n"
     config = load(
-        'hooks: {on_startup: {preload: [al, " b ", zz, "", a, a]}}', a="aliases: [al]"
+        peers + 'hooks: {on_startup: {preload: [al, " b ", zz, "", a, u, p/u, a]}}',
+        a="aliases: [al]",
     )
 
     assert config.preload == (A, B, A, A)
     assert [w.key_path for w in config.warnings] == [
         "hooks.on_startup.preload[2]",
         "hooks.on_startup.preload[3]",
+        "hooks.on_startup.preload[5]",
+        "hooks.on_startup.preload[6]",
     ]
     assert '"zz"' in str(config.warnings[0])
 

@@ -263,10 +263,27 @@ def test_mac_32_unresolved_reference_names_its_place(errors: Errors, name: str) 
     assert name in messages[0]
 
 
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        ('["${PORT}"]', "apiKeys[0]: ${PORT}"),
+        ('["${MODEL_ID}"]', "apiKeys[0]: ${MODEL_ID}"),
+        ('[k, "${ZED}"]', "apiKeys[1]: unknown macro ZED"),
+    ],
+)
+def test_mac_32_api_keys_see_global_macros_only(
+    errors: Errors, keys: str, place: str
+) -> None:
+    [message] = errors(f"apiKeys: {keys}")
+
+    assert place in message
+
+
 def test_mac_34_global_macros_work_in_top_level_settings() -> None:
     config = parse_config(
         """
-macros: {T: 70, N: m, S: 6000, L: debug, G: false}
+macros: {T: 70, N: m, S: 6000, L: debug, G: false, E: 1m}
+performance: {every: "${E}"}
 globalTTL: ${T}
 startPort: ${S}
 logLevel: "${L}"
@@ -279,6 +296,7 @@ models: {m: {cmd: "x ${PORT}"}}
 
     assert config.global_ttl_s == 70
     assert config.start_port == 6000
+    assert config.performance_every_s == 60
     assert config.log_level == "debug"
     assert config.preload == ("m",)
     assert config.groups["g"].swap is False

@@ -102,10 +102,21 @@ def test_env_10_flow_list_takes_an_unquoted_reference() -> None:
 
 
 @pytest.mark.parametrize(
-    "keys", ['["${env.SWQ}"]', "\n- ${env.SWQ}", '[k, "${env.SWQ}"]']
+    "keys",
+    [
+        *('["${env.SWQ}"]', "\n- ${env.SWQ}", '[k, "${env.SWQ}"]'),
+        *("[${env.SWQ}]", "[\n  ${env.SWQ}\n  ]", "${env.SWQ}", "\n  ${env.SWQ}"),
+    ],
 )
 def test_env_11_and_12_empty_key_does_not_switch_authentication_off(keys: str) -> None:
     assert "apiKeys" in error_of(f"apiKeys: {keys}\n", {"SWQ": ""})
+
+
+def test_env_12_variable_that_is_empty_elsewhere_does_not_matter() -> None:
+    text = "globalTTL: ${env.SWQ}\napiKeys: []\nlogTimeFormat: ${env.SWQ}\n"
+
+    assert load(text, SWQ="").api_keys == ()
+    assert load("apiKeys: [k${env.SWQ}]", SWQ="").api_keys == ("k",)
 
 
 def test_env_13_comment_line_of_a_block_scalar_is_content() -> None:

@@ -41,6 +41,7 @@ def merge_error(merge: Merge) -> MergeError:
 
 
 def test_src_1_lists_are_joined_in_source_order(merge: Merge) -> None:
+    assert merge("apiKeys: [k1]", "apiKeys: [k2, k1]").api_keys == ("k1", "k2", "k1")
     one = "hooks: {on_startup: {preload: [a]}}\n" + MODEL_A
     two = "hooks: {on_startup: {preload: [b, a]}}\n" + MODEL_A.replace("a:", "b:")
 
