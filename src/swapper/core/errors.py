@@ -335,6 +335,20 @@ class UpstreamTimeoutError(UpstreamError):
     code = "gateway_timeout"
 
 
+class PeerError(UpstreamError):
+    """A peer could not be reached or broke the protocol (http-api.md 13.4)."""
+
+    def __init__(self, cause: UpstreamError) -> None:
+        super().__init__(f"peer proxy error: {cause}", request_sent=cause.request_sent)
+
+
+class PeerTimeoutError(PeerError):
+    """A peer did not answer in the time its configuration allows."""
+
+    status = 504
+    code = "gateway_timeout"
+
+
 # --- control flow ------------------------------------------------------------
 
 

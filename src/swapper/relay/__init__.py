@@ -5,7 +5,7 @@ Knows no processes, no router and no WSGI server.
 
 from swapper.relay.endpoint import Timeouts
 from swapper.relay.forward import Upstream, UpstreamRequest, UpstreamResponse
-from swapper.relay.headers import is_upgrade
+from swapper.relay.headers import is_upgrade, with_legible_encodings
 from swapper.relay.tunnel import Tunnel
 from swapper.relay.upstreams import UpstreamKey, Upstreams
 
@@ -18,4 +18,5 @@ __all__ = [
     "UpstreamResponse",
     "Upstreams",
     "is_upgrade",
+    "with_legible_encodings",
 ]

@@ -20,8 +20,8 @@ from swapper.net.stream import SocketReader
 from swapper.relay.endpoint import Endpoint, Timeouts
 from swapper.sync import Binding, CancelToken
 
-_KEEPALIVE_S: Final = 30
 _KEEPALIVE_OPTIONS: Final = ("TCP_KEEPIDLE", "TCP_KEEPINTVL")
+_MAX_KEEPALIVE_S: Final = 32767  # the kernel refuses more
 
 
 class Connection:
@@ -80,11 +80,15 @@ class Connection:
             raise ConnectionAbortedError(errno.ECONNABORTED, "cancelled")
         self.sock.setblocking(True)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option in _KEEPALIVE_OPTIONS:
+
+    def keep_alive(self, period_s: int) -> None:
+        """Have the kernel notice a peer that is gone; see ``Timeouts.keepalive_s``."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, period_s >= 0)
+        for option in _KEEPALIVE_OPTIONS if period_s > 0 else ():
             if hasattr(socket, option):
                 number = getattr(socket, option)
-                self.sock.setsockopt(socket.IPPROTO_TCP, number, _KEEPALIVE_S)
+                value = min(period_s, _MAX_KEEPALIVE_S)
+                self.sock.setsockopt(socket.IPPROTO_TCP, number, value)
 
     def start_tls(self, context: ssl.SSLContext, host: str, timeout_s: float) -> None:
         """Encrypt the connection.
@@ -171,6 +175,7 @@ def open_connection(
         connection = Connection(socket.socket(family, kind, protocol))
         try:
             connection.connect(address, deadline, token)
+            connection.keep_alive(timeouts.keepalive_s)
             if tls is not None:
                 connection.start_tls(tls, endpoint.host, timeouts.tls_handshake_s)
         except OSError as exc:

@@ -8,8 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 from swapper.config.schema import TimeoutsConfig
 from swapper.core.errors import BadRequestError
 
-NO_LIMIT_S: Final = 1e9
-"""More than anybody waits: about 32 years."""
+NO_LIMIT_S: Final = 2e6
+"""More than anybody waits, and all that ``poll`` can wait for: 23 days."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _TARGET = re.compile(r"[!-~\x80-\xff]*")
@@ -20,25 +20,38 @@ class Timeouts:
     """How long to wait for an upstream (http-api.md 12.4); a body has no limit.
 
     Attributes:
+        keepalive_s: between TCP keep-alive probes; 0 leaves it to the system, a
+            negative number sends none.
         response_head_s: from the end of the request to the response head; None
             waits for as long as it takes.
         idle_s: how long an unused connection is kept.
     """
 
     connect_s: float = 30.0
+    keepalive_s: int = 30
     tls_handshake_s: float = 10.0
     response_head_s: float | None = None
     idle_s: float = 90.0
 
 
 def timeouts_of(config: TimeoutsConfig) -> Timeouts:
-    """Return the configured limits; 0 there means none here."""
+    """Return the configured limits; 0 or less there means none here.
+
+    ``expectContinue`` has no part in it: the server has answered a client's ``Expect``
+    before the relay reads the body, so no request of ours ever waits for a 100.
+    """
+    head_s = _limit_s(config.response_header_s)
     return Timeouts(
-        connect_s=config.connect_s or NO_LIMIT_S,
-        tls_handshake_s=config.tls_handshake_s or NO_LIMIT_S,
-        response_head_s=config.response_header_s or None,
-        idle_s=config.idle_conn_s or NO_LIMIT_S,
+        connect_s=_limit_s(config.connect_s),
+        keepalive_s=config.keepalive_s,
+        tls_handshake_s=_limit_s(config.tls_handshake_s),
+        response_head_s=None if head_s == NO_LIMIT_S else head_s,
+        idle_s=_limit_s(config.idle_conn_s),
     )
+
+
+def _limit_s(configured: int) -> float:
+    return min(configured, NO_LIMIT_S) if configured > 0 else NO_LIMIT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +116,19 @@ def parse_endpoint(base_url: str) -> Endpoint:
     """Return the parts of a base URL; user and password in it are ignored.
 
     Raises:
-        ValueError: not an absolute http or https URL; the text says why.
+        ValueError: not an absolute http or https URL; the text says why, without
+            repeating the URL, in which there may be a password.
     """
-    parts = urlsplit(base_url)
+    try:
+        parts = urlsplit(base_url)
+    except ValueError:
+        raise ValueError("its base URL is malformed") from None
     if parts.scheme not in _DEFAULT_PORTS:
-        raise ValueError(f"{base_url!r} does not begin with http:// or https://")
+        raise ValueError("its base URL does not begin with http:// or https://")
     if not parts.hostname:
-        raise ValueError(f"{base_url!r} names no host")
+        raise ValueError("its base URL names no host")
     if _TARGET.fullmatch(parts.path + parts.query) is None:
-        raise ValueError(f"{base_url!r} contains an illegal character")
+        raise ValueError("the path of its base URL contains an illegal character")
     return Endpoint(
         scheme=parts.scheme,
         host=_checked_host(parts.hostname),
@@ -132,7 +149,10 @@ def _checked_host(host: str) -> str:
 
 
 def _port(parts: SplitResult) -> int:
-    port = parts.port  # raises ValueError with a good text
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("its base URL has a port that is none") from None
     if port == 0:
         raise ValueError("port 0 cannot be connected to")
     return port or _DEFAULT_PORTS[parts.scheme]

@@ -5,7 +5,7 @@ of request and answer.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from swapper.net.http1 import Headers
@@ -40,14 +40,16 @@ class UpstreamRequest:
         content_length: of *body* in bytes; None with a body sends it chunked. Not
             looked at for ``bytes``.
         client_ip: added to ``X-Forwarded-For``; "" leaves that header alone.
+        own_headers: sent in place of the client's of the same names.
     """
 
     method: str
     target: str
-    headers: Headers
-    body: BodySource | bytes | None = None
+    headers: Headers = field(repr=False)  # there are credentials in it
+    body: BodySource | bytes | None = field(default=None, repr=False)
     content_length: int | None = None
     client_ip: str = ""
+    own_headers: Headers = field(default=(), repr=False)
 
     @property
     def source(self) -> BodySource | bytes:
@@ -195,6 +197,7 @@ class Upstream:
             authority=self._authority,
             client_ip=request.client_ip,
             length=request.length,
+            own=request.own_headers,
         )
         if is_upgrade:
             headers = with_upgrade(headers, request.headers)

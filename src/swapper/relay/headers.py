@@ -38,6 +38,7 @@ def request_headers(
     authority: str,
     client_ip: str,
     length: int | None,
+    own: Headers = (),
 ) -> Headers:
     """Return the headers of the upstream request.
 
@@ -51,9 +52,12 @@ def request_headers(
         authority: ``Host`` for a client that sent none (HTTP/1.0).
         client_ip: appended to ``X-Forwarded-For``; "" leaves that header alone.
         length: of the body in bytes; None sends it chunked.
+        own: in place of the client's of the same names.
     """
     names = [name.lower() for name, _ in client]
     dropped = _dropped(client, names, _NOT_FROM_CLIENT)
+    if own:
+        dropped |= {name.lower() for name, _ in own}
     kept = [
         pair for pair, name in zip(client, names, strict=True) if name not in dropped
     ]
@@ -68,6 +72,7 @@ def request_headers(
             kept = _with_forwarded_for(kept, client_ip)
         else:
             kept.append(("X-Forwarded-For", client_ip))
+    kept += own
     if length is None:
         kept.append(("Transfer-Encoding", "chunked"))
     elif length or method in _METHODS_WITH_BODY or "content-length" in names:
@@ -91,6 +96,25 @@ def response_headers(upstream: Headers, *, status: int) -> Headers:
         kept = _without(kept, "x-accel-buffering")
         kept.append(("X-Accel-Buffering", "no"))
     return tuple(kept)
+
+
+def with_legible_encodings(client: Headers) -> Headers:
+    """Return *client* accepting only answers that we can look into: gzip and deflate.
+
+    Items keep their spelling and parameters (http-api.md 12.2). What is left empty
+    becomes ``identity`` in ``request_headers``.
+    """
+    values = get_all(client, "accept-encoding")
+    if not values:
+        return client
+    items = (item.strip() for value in values for item in value.split(","))
+    legible = [
+        item
+        for item in items
+        if item.partition(";")[0].strip().lower() in {"gzip", "deflate"}
+    ]
+    others = _without(client, "accept-encoding")
+    return (*others, ("Accept-Encoding", ", ".join(legible)))
 
 
 def is_upgrade(headers: Headers, protocol: str = "websocket") -> bool:

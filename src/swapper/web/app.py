@@ -13,8 +13,10 @@ from swapper.core.errors import ClientGoneError, InternalError, RequestError
 from swapper.web.auth import KeyCheck
 from swapper.web.browser import preflight, refuse_cross_site
 from swapper.web.errors import error_response
+from swapper.web.peers import PeerService
 from swapper.web.request import Request
 from swapper.web.response import Response, redirect
+from swapper.web.routes.comfyui import ComfyRoutes
 from swapper.web.routes.inference import BODY_PATHS, QUERY_PATHS, InferenceRoutes
 from swapper.web.routes.logs import LogRoutes
 from swapper.web.routes.models import ModelRoutes
@@ -84,12 +86,14 @@ class WebApp:
 def _routes(config: Config, services: Services) -> Routes:
     router = services.router
     service = ModelService(config.models, router, services.upstreams)
+    peers = PeerService(config, services.upstreams, services.ending)
     profile = services.profile
     selectors = Selectors(config, router.states, services.spillover)
-    inference = InferenceRoutes(config, service, profile, selectors).serve
+    inference = InferenceRoutes(config, service, peers, profile, selectors).serve
     models = ModelRoutes(config, router, profile)
     profiles = ProfileRoutes(config, profile)
     operations = OperationRoutes(config, router)
+    comfy = ComfyRoutes(config, service)
     log = LogRoutes(config, services.logs, services.ending)
     guard = KeyCheck(config.api_keys).guard
     public: dict[str, dict[str, Handler]] = {
@@ -109,13 +113,15 @@ def _routes(config: Config, services: Services) -> Routes:
         "/api/version": {"GET": operations.version},
         "/logs": {"GET": log.history},
         "/logs/stream": {"GET": log.stream},
+        "/comfyui": {ANY: comfy.to_page},
     }
     for path in BODY_PATHS:
         guarded.setdefault(path, {})["POST"] = inference
     for path in QUERY_PATHS:
         guarded.setdefault(path, {})["GET"] = inference
     guarded_subtrees: dict[str, dict[str, Handler]] = {
-        "/upstream/": {ANY: UpstreamRoutes(config, service, profile).serve},
+        "/upstream/": {ANY: UpstreamRoutes(config, service, peers, profile).serve},
+        "/comfyui/": {ANY: comfy.serve},
         "/logs/stream/": {"GET": log.stream},
         "/api/models/unload/": {"POST": operations.unload_one},
     }

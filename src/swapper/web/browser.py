@@ -32,7 +32,8 @@ def refuse_cross_site(request: Request) -> None:
     """Keep pages of other sites from driving a proxy on localhost.
 
     Admin routes (``/api/*``, ``/unload``) are closed to them altogether,
-    ``/upstream/*`` for methods that change something.
+    ``/upstream/*`` and ``/comfyui/*`` for methods that change something and for
+    websockets, which browsers open to any site without asking it.
 
     Raises:
         ForbiddenError: a browser says the request comes from another site.
@@ -50,6 +51,6 @@ def refuse_cross_site(request: Request) -> None:
 
 def _is_guarded(request: Request) -> bool:
     path = unquote(request.path)
-    if path.startswith("/upstream/"):
-        return request.method not in _SAFE_METHODS
+    if path.startswith(("/upstream/", "/comfyui/")):
+        return request.method not in _SAFE_METHODS or request.is_websocket
     return path.startswith("/api/") or path == "/unload"

@@ -119,26 +119,54 @@ def find_model(request: Request) -> ModelRequest:
         InvalidJsonError: a JSON body does not parse.
         BadRequestError: the body names two.
     """
-    kind = request.header("Content-Type")
-    if request.method == "GET":
-        found = _from_query(request)
-    elif "application/json" in kind:
-        found = _from_json(request)
-    elif "multipart/form-data" in kind:
-        found = _from_multipart(request, kind)
-    elif "application/x-www-form-urlencoded" in kind and request.method != "HEAD":
-        found = _from_form(request)
-    else:
-        found = _from_query(request)
+    found = _look_into(request)
     if not found.name:
         raise NotFoundError(NO_MODEL)
     return found
 
 
-def unread_body(request: Request) -> tuple[Readable | None, int | None]:
+def unread_body(request: Request) -> tuple[bytes | Readable | None, int | None]:
     """Return the body as it comes from the client, and its length if known."""
     length = request.content_length
     return (None if length == 0 else _Input(request.input)), length
+
+
+def body_with_name(
+    request: Request, name: str, new: str
+) -> tuple[bytes | Readable | None, int | None]:
+    """Return the body to forward, *new* in the place of the model's *name*.
+
+    For routes that do not care what is in a request: what names another model or none,
+    or is not the JSON it says it is, goes on as it came. A query is changed likewise.
+
+    Raises:
+        BadRequestError: *new* cannot stand in a form.
+    """
+    if request.method != "GET" and "application/json" in request.header("Content-Type"):
+        raw = request.input.read()
+        try:
+            found = _in_json(request, raw)
+        except BadRequestError:
+            return _as_it_came(raw, request.content_length)
+    else:
+        found = _look_into(request)
+    if found.name == name:
+        found.rename(new)
+    return found.body, found.length
+
+
+def _look_into(request: Request) -> ModelRequest:
+    """Return what the request says; the name is "" if it names no model."""
+    kind = request.header("Content-Type")
+    if request.method == "GET":
+        return _from_query(request)
+    if "application/json" in kind:
+        return _in_json(request, request.input.read())
+    if "multipart/form-data" in kind:
+        return _from_multipart(request, kind)
+    if "application/x-www-form-urlencoded" in kind and request.method != "HEAD":
+        return _from_form(request)
+    return _from_query(request)
 
 
 def _from_query(request: Request) -> ModelRequest:
@@ -148,8 +176,7 @@ def _from_query(request: Request) -> ModelRequest:
     return ModelRequest(name, body, length, _stream=stream, _named_in_query=request)
 
 
-def _from_json(request: Request) -> ModelRequest:
-    raw = request.input.read()
+def _in_json(request: Request, raw: bytes) -> ModelRequest:
     document = JsonDocument(raw)
     names = document.values("model")
     if len(names) > 1:  # two readers would disagree about it
@@ -187,7 +214,8 @@ def _is_true(sources: list[bytes]) -> bool:
 def _from_form(request: Request) -> ModelRequest:
     raw = request.input.read(_MAX_FORM_BYTES + 1)
     if len(raw) > _MAX_FORM_BYTES:
-        return ModelRequest("")
+        rest = _Input(request.input)
+        return ModelRequest("", _Joined(raw, rest), request.content_length)
     text = raw.decode("latin-1")
     body, length = _as_it_came(raw, request.content_length)
     pairs = parse_qsl(text, keep_blank_values=True)
@@ -216,7 +244,7 @@ def _from_multipart(request: Request, kind: str) -> ModelRequest:
     in_query = request.query_value("model")
     _, options = parse_options_header(kind)
     if not options.get("boundary"):
-        return ModelRequest("") if in_query is None else _from_query(request)
+        return _from_query(request)
     form = _SpooledForm(request, MultipartScanner(options["boundary"]))
     return ModelRequest(
         form.read_to_model() if in_query is None else in_query,
@@ -238,6 +266,18 @@ class _Input:
         """Return what is there; see ``Readable``."""
         data: bytes = self._read(limit_bytes)
         return data
+
+
+class _Joined:
+    """What has been read of a body, then the rest of it."""
+
+    def __init__(self, begun: bytes, rest: Readable) -> None:
+        self._begun = io.BytesIO(begun)
+        self._rest = rest
+
+    def read1(self, limit_bytes: int, /) -> bytes:
+        """Return what is there; see ``Readable``."""
+        return self._begun.read(limit_bytes) or self._rest.read1(limit_bytes)
 
 
 class _SpooledForm:

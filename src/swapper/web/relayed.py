@@ -1,14 +1,102 @@
-"""An upstream's body on its way to the client."""
+"""A request on its way to an upstream, and the answer on its way to the client."""
 
 import logging
+import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
-from swapper.core.errors import UpstreamError
-from swapper.relay import UpstreamResponse
+from swapper.core.errors import RequestError, UpstreamError
+from swapper.relay import (
+    Tunnel,
+    Upstream,
+    UpstreamRequest,
+    UpstreamResponse,
+    with_legible_encodings,
+)
+from swapper.web.model_name import Readable
+from swapper.web.request import Request
+from swapper.web.response import Response
 
 logger = logging.getLogger(__name__)
 
 _PIECE_BYTES = 65536
+
+
+class UpgradeUnsupportedError(RequestError):
+    """A websocket request under a server that cannot hand over its socket."""
+
+    status = 501
+    code = "upgrade_unsupported"
+
+
+def forwarded(
+    request: Request, target: str, body: Readable | bytes | None, length: int | None
+) -> UpstreamRequest:
+    """Return what the upstream of a local model is sent.
+
+    Args:
+        request: the client's.
+        target: path and query as the upstream shall see them.
+        body: what to send along.
+        length: of *body*; None sends it chunked.
+    """
+    headers = request.headers
+    return UpstreamRequest(
+        method=request.method,
+        target=target,
+        headers=with_legible_encodings(headers) if request.is_metered else headers,
+        body=body,
+        content_length=length,
+        client_ip=request.environ.get("REMOTE_ADDR", ""),
+    )
+
+
+def exchange(
+    upstream: Upstream,
+    request: Request,
+    sent: UpstreamRequest,
+    on_end: Callable[[], None],
+) -> Response:
+    """Return the answer to *sent*; its body is still on its way. Request thread.
+
+    A websocket has been relayed to its end by then.
+
+    Args:
+        upstream: who is asked.
+        request: of the client.
+        sent: what is asked.
+        on_end: called once the last byte of a body has come.
+
+    Raises:
+        ClientGoneError: the client hung up.
+        UpstreamError: the upstream cannot answer.
+        UpgradeUnsupportedError: the server does not hand over its socket.
+    """
+    token = request.client.token
+    if request.is_websocket:
+        answer = upstream.upgrade(sent, token)
+    else:
+        answer = upstream.forward(sent, token)
+    if isinstance(answer, Tunnel):
+        return _run_tunnel(request, answer)
+    headers = list(answer.headers)
+    return Response(answer.status, headers, relayed(answer, on_end), answer.reason)
+
+
+def _run_tunnel(request: Request, tunnel: Tunnel) -> Response:
+    """Relay raw bytes until either side ends; nothing is left to answer."""
+    taken = request.client.takeover()
+    if taken is None:
+        tunnel.close()
+        raise UpgradeUnsupportedError(
+            "this WSGI server gives no access to the client's connection, "
+            "so protocol upgrades cannot be relayed"
+        )
+    client_sock, early = taken
+    tunnel.run(client_sock, early, request.client.token)
+    with suppress(OSError):  # a server that is not ours would write a head now
+        client_sock.shutdown(socket.SHUT_RDWR)
+    return Response(101)
 
 
 def relayed(answer: UpstreamResponse, on_end: Callable[[], None]) -> Iterable[bytes]:

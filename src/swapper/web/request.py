@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from swapper.core.errors import BadRequestError
 from swapper.net.http1 import Headers
+from swapper.relay import is_upgrade
 from swapper.web.client import Client
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Request:
         used_key: the entry of ``apiKeys`` that let the request in, "" if no key was
             asked for. A secret: never logged, never sent to a peer.
         metadata: what the activity log shall tell about the request.
+        is_metered: the answer is looked into, for its token counts.
     """
 
     def __init__(self, environ: "WSGIEnvironment", client: Client) -> None:
@@ -40,6 +42,7 @@ class Request:
         self.rest = ""
         self.used_key = ""
         self.metadata: dict[str, str] = {}
+        self.is_metered = False
         self.closers: list[Callable[[], object]] = []
 
     def on_close(self, callback: Callable[[], object]) -> None:
@@ -54,7 +57,7 @@ class Request:
     @property
     def target(self) -> str:
         """Return path and query exactly as sent, unless the query was replaced."""
-        return f"{self.path}?{self.query}" if self.query else self.path
+        return self.path + self.query_suffix
 
     def header(self, name: str) -> str:
         """Return a header's value, "" if absent; repeated ones joined by commas."""
@@ -62,6 +65,16 @@ class Request:
         if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
             key = f"HTTP_{key}"
         return str(self.environ.get(key, ""))
+
+    @property
+    def query_suffix(self) -> str:
+        """Return the query with its question mark, "" if there is none."""
+        return f"?{self.query}" if self.query else ""
+
+    @property
+    def moved_status(self) -> int:
+        """Return the status that has this method repeated elsewhere for good."""
+        return 301 if self.method in {"GET", "HEAD"} else 308
 
     @cached_property
     def headers(self) -> Headers:
@@ -75,6 +88,11 @@ class Request:
             if key.startswith("HTTP_")
             or (key in {"CONTENT_TYPE", "CONTENT_LENGTH"} and value)
         )
+
+    @cached_property
+    def is_websocket(self) -> bool:
+        """Return whether the client asks for a websocket (http-api.md 16.1)."""
+        return self.method == "GET" and is_upgrade(self.headers)
 
     @cached_property
     def query_items(self) -> list[tuple[str, str]]:

@@ -16,7 +16,6 @@ from swapper.config import Config, PeerModel, SelectorConfig, Strategy, resolve
 from swapper.core.errors import UnavailableError
 from swapper.core.ids import ModelId
 from swapper.core.states import ProcessState
-from swapper.relay import is_upgrade
 from swapper.web.model_name import ModelRequest
 from swapper.web.request import Request
 
@@ -206,6 +205,6 @@ class Selectors:
 
     def _is_uncounted(self, request: Request, target: Target) -> bool:
         """Return whether it is a websocket that bypasses scheduling (16.2)."""
-        if isinstance(target, PeerModel) or not is_upgrade(request.headers):
+        if isinstance(target, PeerModel) or not request.is_websocket:
             return False
         return self._config.models[target].ignore_websockets

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from swapper.config import Config, ModelConfig
+from swapper.config import Config, ModelConfig, PeerConfig
 from swapper.logs import Logs
 from swapper.relay import UpstreamKey, Upstreams
 from swapper.router import LocalRouter
@@ -37,11 +37,15 @@ class Services:
 
 def upstream_keys(config: Config) -> frozenset[UpstreamKey]:
     """Return the upstreams that a configuration may ask for."""
-    return frozenset(
-        model_upstream(model, model.proxy) for model in config.models.values()
-    )
+    models = (model_upstream(model, model.proxy) for model in config.models.values())
+    return frozenset((*models, *map(peer_upstream, config.peers.values())))
 
 
 def model_upstream(model: ModelConfig, proxy: str) -> UpstreamKey:
     """Return the upstream of a run of *model* that is reached at *proxy*."""
     return UpstreamKey(f"model {model.id}", proxy, model.timeouts)
+
+
+def peer_upstream(peer: PeerConfig) -> UpstreamKey:
+    """Return the upstream of a peer."""
+    return UpstreamKey(f"peer {peer.id}", peer.proxy, peer.timeouts)

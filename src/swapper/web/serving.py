@@ -1,26 +1,21 @@
-"""A request that has found its model: wait for the lease, relay, end the lease."""
+"""A request that has found its model here: wait for the lease, relay, end the lease."""
 
-import socket
 from collections.abc import Mapping
-from contextlib import suppress
 
 from swapper.config import ModelConfig
-from swapper.core.errors import RequestError
+from swapper.core.errors import ModelNotLoadedError
 from swapper.core.ids import ModelId
-from swapper.relay import (
-    Tunnel,
-    Upstream,
-    UpstreamRequest,
-    Upstreams,
-    is_upgrade,
-)
-from swapper.router import Lease, LocalRouter
+from swapper.relay import Upstream, Upstreams
+from swapper.router import Lease, LocalRouter, PendingLease
+from swapper.scheduler import Admission
 from swapper.web.loading import Narrator, uncompressed
 from swapper.web.model_name import Readable
-from swapper.web.relayed import relayed
+from swapper.web.relayed import exchange, forwarded
 from swapper.web.request import Request
 from swapper.web.response import Response
 from swapper.web.services import model_upstream
+
+_IGNORED = "ignored websocket requests cannot start it"
 
 
 class ModelService:
@@ -45,11 +40,13 @@ class ModelService:
         length: int | None,
         *,
         narrator: Narrator | None = None,
+        unless_ready: str = "",
     ) -> Response:
         """Return the model's answer; its body is still on its way.
 
         Blocks until the model may serve and its answer's head is there; with a
-        *narrator* only if that need not be waited for.
+        *narrator* only if that need not be waited for. An ignored websocket
+        (http-api.md 16.2) is served beside the router's count, by a ready model only.
 
         Args:
             request: the client's request.
@@ -58,43 +55,29 @@ class ModelService:
             body: what to send along.
             length: of *body*; None sends it chunked.
             narrator: talks to the client while it waits; None keeps silent.
+            unless_ready: why the request must not start the model; "" if it may.
 
         Raises:
             ClientGoneError: the client hung up.
+            ModelNotLoadedError: only a ready model may serve it, and it is not ready.
             RequestError: the model or its server cannot answer.
         """
+        admission = Admission.IF_READY if unless_ready else Admission.SERVE
+        if request.is_websocket and self._models[model].ignore_websockets:
+            admission, unless_ready = Admission.UNCOUNTED, unless_ready or _IGNORED
         token = request.client.token
-        pending = self._router.submit(model, token)
+        pending = self._router.submit(model, token, admission)
         request.on_close(pending.close)
-        forwarded = UpstreamRequest(
-            method=request.method,
-            target=target,
-            headers=request.headers,
-            body=body,
-            content_length=length,
-            client_ip=request.environ.get("REMOTE_ADDR", ""),
-        )
+        sent = forwarded(request, target, body, length)
         if narrator is not None and pending.place() is not None:
             return narrator.response(
                 pending,
                 lambda lease: self._upstream_of(lease).forward(
-                    uncompressed(forwarded), token
+                    uncompressed(sent), token
                 ),
             )
-        lease = pending.wait()
-        upstream = self._upstream_of(lease)
-        if is_upgrade(request.headers):
-            answer = upstream.upgrade(forwarded, token)
-        else:
-            answer = upstream.forward(forwarded, token)
-        if isinstance(answer, Tunnel):
-            return self._run_tunnel(request, answer)
-        return Response(
-            answer.status,
-            list(answer.headers),
-            relayed(answer, lease.done),
-            answer.reason,
-        )
+        lease = _wait(pending, unless_ready)
+        return exchange(self._upstream_of(lease), request, sent, lease.done)
 
     def _upstream_of(self, lease: Lease) -> Upstream:
         """Return the server of the very run that the lease is for."""
@@ -102,25 +85,9 @@ class ModelService:
             model_upstream(self._models[lease.model], lease.proxy)
         )
 
-    @staticmethod
-    def _run_tunnel(request: Request, tunnel: Tunnel) -> Response:
-        """Relay raw bytes until either side ends; nothing is left to answer."""
-        taken = request.client.takeover()
-        if taken is None:
-            tunnel.close()
-            raise UpgradeUnsupportedError(
-                "this WSGI server gives no access to the client's connection, "
-                "so protocol upgrades cannot be relayed"
-            )
-        client_sock, early = taken
-        tunnel.run(client_sock, early, request.client.token)
-        with suppress(OSError):  # a server that is not ours would write a head now
-            client_sock.shutdown(socket.SHUT_RDWR)
-        return Response(101)
 
-
-class UpgradeUnsupportedError(RequestError):
-    """A websocket request under a server that cannot hand over its socket."""
-
-    status = 501
-    code = "upgrade_unsupported"
+def _wait(pending: PendingLease, unless_ready: str) -> Lease:
+    try:
+        return pending.wait()
+    except ModelNotLoadedError as exc:
+        raise ModelNotLoadedError(exc.model, unless_ready) from None

@@ -1,10 +1,11 @@
 """Routes that name their model in the body, a form or the query (http-api.md 3.1)."""
 
-from swapper.config import Config
+from swapper.config import Config, PeerModel, resolve
 from swapper.core.errors import NotFoundError
 from swapper.web.filters import apply_filters
 from swapper.web.loading import narrator_for
-from swapper.web.model_name import find_model
+from swapper.web.model_name import ModelRequest, find_model
+from swapper.web.peers import PeerService
 from swapper.web.profiles import ActiveProfile, apply_pin
 from swapper.web.request import Request
 from swapper.web.response import Response
@@ -46,6 +47,9 @@ BODY_PATHS = (
 QUERY_PATHS = ("/v1/audio/voices", "/sdapi/v1/loras", "/props")
 """GET and HEAD routes."""
 
+METERED_PATHS = frozenset((*BODY_PATHS, *QUERY_PATHS))
+"""Paths below ``/upstream/<model>`` at which a POST is metered (http-api.md 14.2)."""
+
 _PREFIXES = ("/v/", "/audioapi/")
 
 
@@ -56,11 +60,13 @@ class InferenceRoutes:
         self,
         config: Config,
         service: ModelService,
+        peers: PeerService,
         profile: ActiveProfile,
         selectors: Selectors,
     ) -> None:
         self._config = config
         self._service = service
+        self._peers = peers
         self._profile = profile
         self._selectors = selectors
 
@@ -72,9 +78,12 @@ class InferenceRoutes:
         wanted = find_model(request)
         apply_pin(wanted, self._profile.pins(self._config))
         self._selectors.apply(request, wanted)
-        model = self._config.model_by_name.get(wanted.name)
+        request.is_metered = request.method == "POST"
+        model = resolve(self._config, wanted.name)
         if model is None:
             raise NotFoundError("no router for requested model")
+        if isinstance(model, PeerModel):
+            return self._serve_peer(request, wanted, model)
         config = self._config.models[model]
         apply_filters(wanted, config.filters, config.use_model_name, wanted.name)
         target = _upstream_target(request)
@@ -82,6 +91,16 @@ class InferenceRoutes:
         return self._service.serve(
             request, model, target, wanted.body, wanted.length, narrator=narrator
         )
+
+    def _serve_peer(
+        self, request: Request, wanted: ModelRequest, model: PeerModel
+    ) -> Response:
+        requested = wanted.name
+        if requested != model.name:
+            wanted.rename(model.name)
+        apply_filters(wanted, self._config.peers[model.peer].filters, "", requested)
+        target = _upstream_target(request)
+        return self._peers.serve(request, model, target, wanted.body, wanted.length)
 
 
 def _upstream_target(request: Request) -> str:
