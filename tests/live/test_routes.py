@@ -139,7 +139,7 @@ def test_u1_redirects(
         ("GET", "/upstream/m1/", "/"),
     ],
 )
-def test_u2_to_u5_paths_are_passed_on_byte_for_byte(
+def test_u2_to_5_paths_are_passed_on_byte_for_byte(
     program: SwapperProgram, method: str, target: str, seen: str
 ) -> None:
     body = b"hello" if method == "PUT" else None

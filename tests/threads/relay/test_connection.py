@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from swapper.config import TimeoutsConfig
 from swapper.core.errors import ClientGoneError, UpstreamError, UpstreamTimeoutError
 from swapper.relay import Timeouts, Upstream
+from swapper.relay.endpoint import timeouts_of
 from swapper.sync import Binding, CancelToken
 from tests.fakes.relaying import Background, get, idle_connections, post
 from tests.fakes.scripted_upstream import Peer, ScriptedUpstream
@@ -324,3 +326,54 @@ def test_a_host_with_several_addresses_is_tried_until_one_answers() -> None:
         upstream = Upstream(f"http://localhost:{port}", "model x")
         assert b"".join(get(upstream)) == b"good"
         upstream.close()
+
+
+@pytest.mark.parametrize("limit_s", [0, 1, 10**9])
+def test_any_limit_can_be_waited_for(limit_s: int) -> None:
+    """A connect limit of 0 waits for ever, which ``poll`` does not take as a number."""
+    limits = TimeoutsConfig(
+        connect_s=limit_s, response_header_s=limit_s, idle_conn_s=limit_s
+    )
+    with ScriptedUpstream(serve) as server:
+        upstream = Upstream(server.url, "model m", timeouts_of(limits))
+        for _ in range(2):
+            assert get(upstream).read1() == b"good"
+        assert server.connections == 1
+        upstream.close()
+
+
+def test_a_tls_handshake_may_take_for_ever(server_tls: ssl.SSLContext) -> None:
+    limits = timeouts_of(TimeoutsConfig(tls_handshake_s=0))
+    with ScriptedUpstream(serve, tls=server_tls) as server:
+        upstream = Upstream(server.url, "model m", limits)
+        with pytest.raises(UpstreamError, match="certificate"):  # it got that far
+            get(upstream)
+
+
+@pytest.mark.parametrize(
+    ("period_s", "is_on", "period"),
+    [
+        (30, True, 30),
+        (7, True, 7),
+        (0, True, None),
+        (-1, False, None),
+        (10**9, True, 32767),
+    ],
+)
+def test_keepalive_is_as_configured(
+    period_s: int, is_on: bool, period: int | None
+) -> None:
+    with ScriptedUpstream(serve) as server:
+        upstream = Upstream(server.url, "model m", Timeouts(keepalive_s=period_s))
+        assert get(upstream).read1() == b"good"
+        connection = upstream._adapter.pool.take()
+        assert connection is not None
+        sock = connection.sock
+        with socket.socket() as untouched:
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+                usual = untouched.getsockopt(socket.IPPROTO_TCP, option)
+                expected = usual if period is None else period
+                assert sock.getsockopt(socket.IPPROTO_TCP, option) == expected
+        on = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert bool(on) == is_on
+        connection.close()

@@ -2,8 +2,9 @@
 
 import pytest
 
+from swapper.config import TimeoutsConfig
 from swapper.core.errors import BadRequestError
-from swapper.relay.endpoint import parse_endpoint
+from swapper.relay.endpoint import NO_LIMIT_S, Timeouts, parse_endpoint, timeouts_of
 
 
 @pytest.mark.parametrize(
@@ -85,3 +86,41 @@ def test_the_url_for_messages_has_no_credentials_and_no_query() -> None:
 def test_an_unusable_base_url_is_refused_with_a_reason(base: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_endpoint(base)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "ftp://user:s3cret@h",
+        "http://user:s3cret@",
+        "http://user:s3cret@h/a b",
+        "http://user:s3cret@h:x",
+        "http://user:s3cret/@h:1",
+        "http://user:s3cret@[::1",
+    ],
+)
+def test_why_a_base_url_is_unusable_is_told_without_its_password(base: str) -> None:
+    with pytest.raises(ValueError, match=r"^(?!.*s3cret)"):
+        parse_endpoint(base)
+
+
+@pytest.mark.parametrize("off", [0, -5])
+def test_a_limit_of_0_or_less_is_none(off: int) -> None:
+    timeouts = timeouts_of(
+        TimeoutsConfig(
+            connect_s=off, response_header_s=off, tls_handshake_s=off, idle_conn_s=off
+        )
+    )
+
+    assert timeouts.response_head_s is None
+    assert (
+        timeouts.connect_s == timeouts.tls_handshake_s == timeouts.idle_s == NO_LIMIT_S
+    )
+
+
+def test_limits_are_as_configured_up_to_what_can_be_waited_for() -> None:
+    assert timeouts_of(TimeoutsConfig()) == Timeouts()
+    config = TimeoutsConfig(connect_s=1, keepalive_s=-1, response_header_s=10**9)
+    assert timeouts_of(config) == Timeouts(
+        connect_s=1, keepalive_s=-1, response_head_s=None
+    )

@@ -9,6 +9,7 @@ from swapper.relay.headers import (
     is_upgrade,
     request_headers,
     response_headers,
+    with_legible_encodings,
     with_upgrade,
 )
 
@@ -263,3 +264,44 @@ def test_filtering_never_reorders_and_never_lets_hop_by_hop_through(
     rest = iter(pairs)
     assert all(pair in rest for pair in kept)
     assert not {name.lower() for name, _ in kept} & {h.lower() for h in HOP_BY_HOP}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "legible"),
+    [
+        (("br, gzip;q=0.5",), "gzip;q=0.5"),
+        (("GZip ; q=1, x-gzip", "deflate"), "GZip ; q=1, deflate"),
+        (("br",), ""),
+        (("",), ""),
+    ],
+)
+def test_only_legible_encodings_are_kept(
+    accepted: tuple[str, ...], legible: str
+) -> None:
+    client = (HOST, *(("accept-encoding", value) for value in accepted), ("X-A", "1"))
+
+    assert with_legible_encodings(client) == (
+        HOST,
+        ("X-A", "1"),
+        ("Accept-Encoding", legible),
+    )
+
+
+def test_without_accept_encoding_nothing_changes() -> None:
+    assert with_legible_encodings((HOST,)) == (HOST,)
+
+
+def test_own_headers_replace_the_clients_whatever_connection_names() -> None:
+    client = (
+        HOST,
+        PLAIN,
+        ("Connection", "Authorization, X-Key"),
+        ("authorization", "theirs"),
+        ("Authorization", "theirs too"),
+    )
+    own = (("Authorization", "ours"), ("X-Key", "k"))
+    pairs = request_headers(
+        client, method="GET", authority="up:1", client_ip="", length=0, own=own
+    )
+
+    assert pairs == (HOST, PLAIN, *own)

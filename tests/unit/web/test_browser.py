@@ -7,6 +7,7 @@ from swapper.web.browser import preflight, refuse_cross_site
 from tests.fakes.requests import make_request
 
 HOST = {"Host": "127.0.0.1:8080"}
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,9 @@ def test_g9_preflight_allows_what_is_asked_for(asked: str | None, allowed: str) 
         ("POST", "/api/models/unload", {"Origin": "null"}),
         ("POST", "/upstream/m/x", {"Origin": "http://127.0.0.1:9"}),
         ("DELETE", "/upstream/m/x", {"Sec-Fetch-Site": "cross-site"}),
+        ("GET", "/upstream/m/ws", {**UPGRADE, "Origin": "http://evil.example"}),
+        ("POST", "/comfyui/prompt", {"Origin": "http://evil.example"}),
+        ("GET", "/comfyui/ws", {**UPGRADE, "Sec-Fetch-Site": "cross-site"}),
     ],
 )
 def test_pages_of_other_sites_cannot_drive_the_proxy(
@@ -56,6 +60,9 @@ def test_pages_of_other_sites_cannot_drive_the_proxy(
         ("POST", "/api/models/unload", {"Origin": "http://127.0.0.1:8080"}),
         ("POST", "/api/models/unload", {"Sec-Fetch-Site": "same-origin"}),
         ("GET", "/upstream/m/x", {"Sec-Fetch-Site": "cross-site"}),
+        ("GET", "/upstream/m/ws", {**UPGRADE, "Origin": "http://127.0.0.1:8080"}),
+        ("GET", "/upstream/m/ws", UPGRADE),
+        ("GET", "/comfyui/", {"Sec-Fetch-Site": "cross-site"}),
         ("POST", "/v1/chat/completions", {"Origin": "http://app.example"}),
     ],
 )

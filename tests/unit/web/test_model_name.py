@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from swapper.core.errors import BadRequestError, InvalidJsonError, NotFoundError
-from swapper.web.model_name import ModelRequest, find_model
+from swapper.web.model_name import ModelRequest, body_with_name, find_model
 from swapper.web.request import Request
 from tests.fakes.requests import make_request
 
@@ -329,3 +329,73 @@ def test_renaming_in_the_body_leaves_query_and_form(
     assert found.name == "m1"
     assert body_of(found) == body
     assert request.query == "b=1&model=m1"
+
+
+def with_bare_name(
+    method: str, target: str, **rest: Any
+) -> tuple[bytes, int | None, str]:
+    """Return body, length and target after ``p/m`` was to become ``m``."""
+    request = make_request(method, target, **rest)
+    body, length = body_with_name(request, "p/m", "m")
+    sent = body_of(ModelRequest("", body))
+    for close in request.closers:
+        close()
+    return sent, length, request.target
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "expected"),
+    [
+        pytest.param(b'{"model": "p/m" }', JSON, b'{"model": "m" }', id="U8 JSON"),
+        (b'{"model":"p\\/m"}', JSON, b'{"model":"m"}'),
+        (b"a=1&model=p%2Fm", FORM, b"a=1&model=m"),
+        (UPLOAD.replace(b"m1", b"p/m"), MULTIPART, UPLOAD.replace(b"m1", b"m")),
+    ],
+)
+def test_u8_a_body_with_the_name_gets_the_other(
+    body: bytes, headers: dict[str, str], expected: bytes
+) -> None:
+    got, length, _ = with_bare_name("POST", "/x", body=body, headers=headers)
+
+    assert (got, length) == (expected, len(expected))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b'{"model":"m"}', JSON),
+        (b'{"model":"q/p/m"}', JSON),
+        (b'{"model":"p/m"', JSON),
+        (b'{"model":"p/m","model":"x"}', JSON),
+        (b"", JSON),
+        (b"model=p/m&x", {"Content-Type": "text/plain"}),
+        (b"model=m&x", FORM),
+        (b"x" * (10 << 20) + b"&model=p%2Fm", FORM),
+        (UPLOAD, MULTIPART),
+        (UPLOAD, {"Content-Type": "multipart/form-data"}),
+        (b"--XX\r\nbroken", MULTIPART),
+    ],
+)
+def test_u8_any_other_body_goes_on_byte_for_byte(
+    body: bytes, headers: dict[str, str]
+) -> None:
+    got, length, target = with_bare_name(
+        "POST", "/x?b=%20&a", body=body, headers=headers
+    )
+
+    assert (got, length) == (body, len(body))
+    assert target == "/x?b=%20&a"
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "expected"),
+    [
+        ("GET", "model=p/m&a=1", "a=1&model=m"),
+        ("HEAD", "model=p%2Fm", "model=m"),
+        ("DELETE", "model=p/m", "model=m"),
+        ("GET", "b=1&model=x&a=%20", "b=1&model=x&a=%20"),
+        ("GET", "model=x&model=p/m", "model=x&model=p/m"),
+    ],
+)
+def test_u8_so_does_a_query(method: str, query: str, expected: str) -> None:
+    assert with_bare_name(method, f"/x?{query}") == (b"", 0, f"/x?{expected}")
