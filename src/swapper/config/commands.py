@@ -62,7 +62,8 @@ def _words(text: str) -> Iterator[str]:
                 yield "".join(parts)
             parts = None
         elif match.lastgroup is not None:
-            parts = [*(parts or ()), _unescaped(match[match.lastgroup], match)]
+            parts = [] if parts is None else parts
+            parts.append(_unescaped(match[match.lastgroup], match))
     if parts is not None:
         yield "".join(parts)
 

@@ -42,6 +42,7 @@ MAX_VALUE_CHARS: Final = 1024 * 1024
 MAX_EXPANDED_CHARS: Final = 64 * 1024 * 1024
 
 _PORT_REFERENCE: Final = f"${{{PORT}}}"
+_MOST_NAMED: Final = 10
 _COMMANDS: Final = ("cmd", "cmdStop")
 _FILTERS: Final = "filters"
 _BY_ID: Final = "setParamsByID"
@@ -238,7 +239,9 @@ class _Expander:
         text = macro_text(value)
         left = [name for name in references(text) if name not in kept]
         if left:
-            reasons = (_why_unresolved(name, path, macros) for name in left)
+            reasons = [_why_unresolved(n, path, macros) for n in left[:_MOST_NAMED]]
+            more = len(left) - len(reasons)
+            reasons += [f"and {more} more"] if more else []
             self._report.error(path, node.where, "; ".join(reasons))
         return ScalarNode(node.where, value, text)
 

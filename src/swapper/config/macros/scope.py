@@ -7,7 +7,7 @@ never those after it (config.md section 6.3).
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias
 
@@ -33,13 +33,18 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z0-9_-]+|env\.[A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+# A dollar that could become part of a reference when a value is put next to it.
+_LOOSE_DOLLAR: Final = re.compile(rf"\$(?!{_REFERENCE.pattern[2:]}|[^${{])")
+
+
 class Macros:
     """The macros that one part of the file sees, in order; immutable."""
 
-    __slots__ = ("values",)
+    __slots__ = ("_places", "values")
 
     def __init__(self, values: Mapping[str, MacroValue] | None = None) -> None:
         self.values: Mapping[str, MacroValue] = dict(values or {})
+        self._places = {name: place for place, name in enumerate(self.values)}
 
     def overridden_by(self, own: "Macros") -> "Macros":
         """Return the macros of a model: its *own* take the place of ours."""
@@ -57,7 +62,8 @@ class Macros:
         Raises:
             ValueError: the result has more than *limit_chars* characters.
         """
-        for name, value in reversed(tuple(self.values.items())):
+        for name in self._used_by(text):
+            value = self.values[name]
             reference = f"${{{name}}}"
             if reference not in text:
                 continue
@@ -72,6 +78,20 @@ class Macros:
                 raise ValueError(name)
             text = text.replace(reference, inserted)
         return text
+
+    def _used_by(self, text: str) -> Sequence[str]:
+        """Return all macros that can matter to *text*, the last one first."""
+        used: set[str] = set()
+        waiting = [text]
+        while waiting:
+            part = waiting.pop()
+            if _LOOSE_DOLLAR.search(part):
+                return tuple(reversed(self._places))
+            for name in references(part):
+                if name in self.values and name not in used:
+                    used.add(name)
+                    waiting.append(macro_text(self.values[name]))
+        return sorted(used, key=self._places.__getitem__, reverse=True)
 
 
 def declare(block: Node | None, path: str, report: Report) -> Macros:

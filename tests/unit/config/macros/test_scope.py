@@ -329,6 +329,14 @@ def test_every_unresolved_reference_of_a_value_is_named() -> None:
     assert "NEVER" in message
 
 
+def test_only_the_first_of_many_unresolved_references_are_named() -> None:
+    text = "".join(f"${{N{n}}}" for n in range(500))
+    message = error_of(f"logLevel: '{text}'")
+
+    assert "unknown macro N9; and 490 more" in message
+    assert len(message) < 500
+
+
 def test_macros_that_double_each_other_are_stopped() -> None:
     macros = "  m0: xxxxxxxxxx\n" + "".join(
         f'  m{n}: "${{m{n - 1}}}${{m{n - 1}}}"\n' for n in range(1, 60)
@@ -355,3 +363,28 @@ def test_expansion_leaves_no_reference_to_the_first_macro(
         first, value = next(iter(values.items()))
         if f"${{{first}}}" not in str(value) and "$" not in str(value):
             assert f"${{{first}}}" not in expanded
+
+
+@given(
+    st.dictionaries(NAMES, st.one_of(st.integers(), TEXTS), min_size=1),
+    st.lists(NAMES | TEXTS | st.sampled_from(["", "A}", "{A}", "{B", "$$"])).map(
+        "".join
+    ),
+)
+def test_expansion_is_once_per_macro_from_the_last_to_the_first(
+    values: dict[str, int | str], text: str
+) -> None:
+    """What section 6.3 says word by word, without leaving any macro out."""
+    expected: int | str = text
+    for name, value in reversed(values.items()):
+        if not isinstance(expected, str):
+            break
+        reference = f"${{{name}}}"
+        expected = (
+            value if expected == reference else expected.replace(reference, str(value))
+        )
+
+    found = Macros(values).expand(text, 10**9)
+
+    assert found == expected
+    assert type(found) is type(expected)
