@@ -85,7 +85,8 @@ def test_u9_u10_a_path_that_ignore_paths_matches_starts_nothing(
     program: SwapperProgram, name: str
 ) -> None:
     unload(program, "hid")
-    for rest in ("foo.js", "foo.js?x=1", "a%2Fb.css", "%66oo%2Ejson"):
+    long = f"{'x' * 1000}.js"
+    for rest in ("foo.js", "foo.js?x=1", "a%2Fb.css", "%66oo%2Ejson", long):
         assert refused(program, f"/upstream/{name}/{rest}") == (
             "model hid is not loaded; path matches upstream.ignorePaths"
         )

@@ -84,6 +84,10 @@ peers:
   pcut:
     proxy: {cut}
     models: [cut]
+selectors:
+  sel: {{strategy: pin, targets: [p1/pm, m1]}}
+profiles:
+  pr: {{pins: {{pinned: p2/other, m1: pm}}}}
 """
 
 
@@ -155,6 +159,35 @@ def test_who_is_asked_and_by_what_name(
 
     assert answer.header("X-Fake-Model") == peer
     assert json.loads(answer.json()["body"]) == {"model": named}
+
+
+def test_a_selector_may_lead_to_a_peer(peers: Fixture) -> None:
+    answer = peers.program.call(CHAT, {"model": "sel"})
+
+    assert answer.header("X-Fake-Model") == "p1"
+    assert json.loads(answer.json()["body"]) == {"model": "pm"}
+
+
+def test_a_pin_may_lead_to_a_peer(peers: Fixture) -> None:
+    def select(profile: str | None) -> None:
+        body = json.dumps({"name": profile})
+        answer = peers.program.call("/api/profiles/active", body, method="PUT")
+        assert answer.status == 200
+
+    select("pr")
+    try:
+        answer = peers.program.call(CHAT, {"model": "pinned"})
+        assert answer.header("X-Fake-Model") == "p2"
+        assert json.loads(answer.json()["body"]) == {"model": "other"}
+        for target, peer, seen in (
+            ("/upstream/pinned/x", "p2", "/x"),
+            ("/upstream/m1/a%2Fb", "p1", "/base/a%2Fb"),
+        ):
+            answer = peers.program.call(target)
+            assert answer.header("X-Fake-Model") == peer
+            assert answer.json()["path"].partition("?")[0] == seen
+    finally:
+        select(None)
 
 
 def test_pe3_without_a_key_the_clients_goes_on(peers: Fixture) -> None:

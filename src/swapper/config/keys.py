@@ -436,7 +436,7 @@ TOP_LEVEL: Final = _set(
     upstream=_section(
         _set(
             ignorePaths=_texts(
-                "Regular expressions; a path below /upstream/<model> that matches "
+                "Regular expressions (RE2); a path below /upstream/<model> that matches "
                 "does not start the model.",
                 default=(r".*\.(js|json|css|png|gif|jpg|jpeg|ico|txt)$",),
             )

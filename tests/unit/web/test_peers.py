@@ -4,16 +4,24 @@ import base64
 
 import pytest
 
-from swapper.config import PeerConfig
+from swapper.config import Config, PeerConfig, PeerModel
 from swapper.core.errors import (
     BadRequestError,
     PeerError,
     PeerTimeoutError,
+    ShuttingDownError,
     UpstreamError,
     UpstreamTimeoutError,
 )
-from swapper.relay import UpstreamRequest
-from swapper.web.peers import headers_for_peer, key_headers, refuse_way_out
+from swapper.relay import UpstreamRequest, Upstreams
+from swapper.sync import CancelToken
+from swapper.web.peers import (
+    PeerService,
+    headers_for_peer,
+    key_headers,
+    refuse_way_out,
+)
+from tests.fakes.requests import make_request
 
 KEYS = ("key-one", "schl\u00fcssel")
 
@@ -116,3 +124,18 @@ def test_no_secret_is_in_a_repr() -> None:
     )
 
     assert "s3cret" not in repr(peer) + repr(sent)
+
+
+def test_while_swapper_ends_no_peer_is_asked() -> None:
+    peer = PeerConfig(id="p", proxy="http://127.0.0.1:9", models=("m",))
+    ending = CancelToken()
+    service = PeerService(Config(peers={"p": peer}), Upstreams(), ending)
+    request = make_request("GET", "/x")
+    with pytest.raises(PeerError):
+        service.serve(request, PeerModel("p", "m"), "/x", None, 0)
+    ending.cancel()
+
+    with pytest.raises(ShuttingDownError) as error:
+        service.serve(request, PeerModel("p", "m"), "/x", None, 0)
+    assert error.value.status == 500
+    assert str(error.value) == "unspecific error: peer proxy is shutting down"
