@@ -1,7 +1,10 @@
 """The command line as values and as exit codes (config.md section 1, cases CLI-*)."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -209,3 +212,21 @@ def minimal(folder: Path) -> str:
     path = folder / "c.yaml"
     path.write_text("models: {a: {cmd: 'x ${PORT}'}}", encoding="utf-8")
     return str(path)
+
+
+def test_a_reader_that_has_seen_enough_is_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "swapper", "--print-schema"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=30,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+
+    assert ended.returncode == 1
+    assert ended.stderr == b""
