@@ -64,7 +64,8 @@ class ProcessSupervisor:
     """Runs one model, one process at a time; thread ``process:<model>``.
 
     Methods: any thread; none blocks but ``join``. The listener is called from the
-    owner thread (after the end of that, from the caller's) and must not block.
+    owner thread (after the end of that, from the caller's) and must not block. It is told
+    before the log: whoever has read a line finds the router informed.
 
     Attributes:
         model: its id.
@@ -273,8 +274,8 @@ class ProcessSupervisor:
         if self._state is not ProcessState.STARTING:
             return  # called off at the last moment
         self._move(ProcessState.READY)  # starting -> ready
-        logger.info("model ready model=%s after=%.3fs", self.model, run.age_s)
         self._tell(Started(self.model, run.id, None))
+        logger.info("model ready model=%s after=%.3fs", self.model, run.age_s)
 
     def _start_failed(self, run: Run, error: ProcessError | None) -> None:
         if self._state is ProcessState.STARTING:
@@ -288,15 +289,15 @@ class ProcessSupervisor:
             self._fail_start(run, run.exited(returncode, while_starting=True))
         elif self._state is ProcessState.READY:
             error = run.exited(returncode, while_starting=False)
-            logger.warning("process ended model=%s %s", self.model, error.cause)
             self._begin_stop(run, run.config.unload_timeout_s)  # ready -> stopping
             self._tell(Exited(self.model, run.id, error))
+            logger.warning("process ended model=%s %s", self.model, error.cause)
 
     def _fail_start(self, run: Run, error: ProcessError) -> None:
-        logger.warning("start failed model=%s %s", self.model, error.cause)
         if run.child is not None:
             self._begin_stop(run, run.config.unload_timeout_s)
         self._tell(Started(self.model, run.id, error))
+        logger.warning("start failed model=%s %s", self.model, error.cause)
         if run.child is None:
             self._run_over(run)
 
@@ -305,8 +306,8 @@ class ProcessSupervisor:
         self._move(ProcessState.STOPPED)  # starting, stopping -> stopped
         if self._ending:
             self._move(ProcessState.SHUTDOWN)  # stopped -> shutdown
-        logger.info("model stopped model=%s", self.model)
         self._tell(Stopped(self.model, run.id))
+        logger.info("model stopped model=%s", self.model)
 
     def _abandon(self) -> None:
         """Answer for a run that is left because this thread has failed."""

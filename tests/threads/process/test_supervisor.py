@@ -1,5 +1,7 @@
 """The supervisor over real processes: start, readiness, exit, and what is told."""
 
+import logging
+import os
 import random
 import signal
 import threading
@@ -296,3 +298,31 @@ def test_random_orders_over_crashing_models_keep_the_guarantee(
 def _threads(suffix: str) -> list[str]:
     names = [thread.name for thread in threading.enumerate()]
     return [name for name in names if name.endswith(suffix)]
+
+
+def test_the_listener_knows_before_the_log_says_so(bench: Bench) -> None:
+    """Whoever acts on a log line must not find the router in the past."""
+    model = bench.model()
+    told_at_line: list[tuple[str, list[type]]] = []
+
+    class Noting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told_at_line.append((record.getMessage(), model.told.of(1)))
+
+    logger = logging.getLogger("swapper.process.supervisor")
+    noting, level = Noting(), logger.level
+    logger.addHandler(noting)
+    logger.setLevel(logging.INFO)
+    try:
+        os.kill(model.run_until_ready(1), signal.SIGKILL)
+        model.stopped(1)
+        model.supervisor.shutdown(0.0)
+        model.supervisor.join(10.0)
+    finally:
+        logger.removeHandler(noting)
+        logger.setLevel(level)
+
+    told = {line.partition(" model=")[0]: facts for line, facts in told_at_line}
+    assert told["model ready"] == [Started]
+    assert told["process ended"] == [Started, Exited]
+    assert told["model stopped"] == [Started, Exited, Stopped]
