@@ -1,0 +1,1 @@
+"""What happened: token counts, captures, the activity log."""
