@@ -1,10 +1,19 @@
 """The standard library's logging, written into a monitor as ``[LEVEL] text``."""
 
 import logging
+from contextvars import ContextVar
 from datetime import datetime
+from typing import Final
 
 from swapper.logs.clock import FORMATS, TimeFormat
 from swapper.logs.monitor import Sink
+
+current_request: Final = ContextVar("current_request", default="")
+"""Id of the request that the running thread serves; "" in all other threads."""
+
+
+def _request_id(record: logging.LogRecord) -> str:
+    return getattr(record, "request_id", "") or current_request.get()
 
 
 def _wire_level(levelno: int) -> str:
@@ -19,7 +28,7 @@ def _wire_level(levelno: int) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """``[LEVEL] text`` after the time; a traceback follows on lines of its own."""
+    """``[LEVEL] text request_id=...`` after the time; a traceback has its own lines."""
 
     def __init__(self, time_format: TimeFormat | None = None) -> None:
         super().__init__()
@@ -28,6 +37,8 @@ class LineFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
         """Return the record's first line."""
         line = f"[{_wire_level(record.levelno)}] {record.message}"
+        if request_id := _request_id(record):
+            line += f" request_id={request_id}"
         if self._time_format is None:
             return line
         moment = datetime.fromtimestamp(record.created).astimezone()

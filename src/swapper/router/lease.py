@@ -16,16 +16,27 @@ class Lease:
         model: real id.
         run: number of the process run that was ready when the lease was granted.
         proxy: base URL where that run is reached.
+        started_s: when that run was started, on the router's monotonic clock.
+        ready_s: when it became ready.
     """
 
-    __slots__ = ("_on_done", "model", "proxy", "run")
+    __slots__ = ("_on_done", "model", "proxy", "ready_s", "run", "started_s")
 
     def __init__(
-        self, model: ModelId, run: RunId, proxy: str, on_done: Callable[[], None]
+        self,
+        model: ModelId,
+        run: RunId,
+        proxy: str,
+        on_done: Callable[[], None],
+        *,
+        started_s: float = 0.0,
+        ready_s: float = 0.0,
     ) -> None:
         self.model = model
         self.run = run
         self.proxy = proxy
+        self.started_s = started_s
+        self.ready_s = ready_s
         self._on_done = [on_done]  # list.pop makes done() happen once
 
     def done(self) -> None:

@@ -95,6 +95,8 @@ class RouterLoop:
         self.inbox: Inbox[RouterMessage] = Inbox()
         self._models = models
         self._started: dict[ModelId, ModelConfig] = {}  # what each run was made of
+        self._began_s: dict[ModelId, float] = {}  # when the present run was started
+        self._ready_s: dict[ModelId, float] = {}
         self._scheduler = scheduler
         self._spawn = spawn
         self._clock = clock
@@ -170,6 +172,8 @@ class RouterLoop:
     def _learn(self, fact: Started | Exited | Stopped, now: float) -> Sequence[Effect]:
         match fact:
             case Started(model, run, error):
+                if error is None:
+                    self._ready_s[model] = now
                 return self._scheduler.started(model, run, error, now)
             case Exited(model, run):
                 return self._scheduler.exited(model, run, now)
@@ -201,21 +205,29 @@ class RouterLoop:
                 case StartModel(model, run):
                     logger.info("start model=%s run=%d", model, run)
                     self._started[model] = self._models[model]
+                    self._began_s[model] = now
                     self.processes[model].ensure_ready(run, self._models[model])
                 case StopModel():
                     self._stop(effect)
                 case AnswerUnload(unload):
                     self._unloads.pop(unload).offer(None)
                 case ForgetModel(model):
-                    self._started.pop(model, None)
+                    for facts in (self._started, self._began_s, self._ready_s):
+                        facts.pop(model, None)
                     self.processes.pop(model).shutdown(0.0)
                 case _:
                     assert_never(effect)
 
     def _grant(self, ticket: TicketId, model: ModelId, run: RunId) -> bool:
         """Count the lease if and only if the caller took it (router.md section 3)."""
-        proxy = self._started[model].proxy
-        lease = Lease(model, run, proxy, lambda: self.notify(ServeDone(ticket)))
+        lease = Lease(
+            model,
+            run,
+            self._started[model].proxy,
+            lambda: self.notify(ServeDone(ticket)),
+            started_s=self._began_s[model],
+            ready_s=self._ready_s[model],
+        )
         reply = self._replies.pop(ticket, None)
         return reply is not None and reply.offer(lease)
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from swapper.config import Config
 from swapper.core.errors import ClientGoneError, InternalError, RequestError
+from swapper.logs import current_request
 from swapper.web.auth import KeyCheck
 from swapper.web.browser import preflight, refuse_cross_site
+from swapper.web.client import client_ip
 from swapper.web.errors import error_response
 from swapper.web.peers import PeerService
 from swapper.web.request import Request
@@ -56,7 +58,9 @@ class WebApp:
         client, end_watch = self._clients.client(environ)
         request = Request(environ, client)
         request.on_close(end_watch)
+        current_request.set(request.id)
         response = self._respond(request)
+        _name_request(response, request.id)
         body = _Body(request, response, started_s)
         try:
             start_response(response.status_line, response.headers)
@@ -85,14 +89,17 @@ class WebApp:
 
 def _routes(config: Config, services: Services) -> Routes:
     router = services.router
-    service = ModelService(config.models, router, services.upstreams)
+    service = ModelService(config.models, config.priority, router, services.upstreams)
     peers = PeerService(config, services.upstreams, services.ending)
     profile = services.profile
     selectors = Selectors(config, router.states, services.spillover)
-    inference = InferenceRoutes(config, service, peers, profile, selectors).serve
+    inference = InferenceRoutes(
+        config, service, peers, profile, selectors, services.tracker
+    ).serve
     models = ModelRoutes(config, router, profile)
     profiles = ProfileRoutes(config, profile)
     operations = OperationRoutes(config, router)
+    upstream = UpstreamRoutes(config, service, peers, profile, services.tracker)
     comfy = ComfyRoutes(config, service)
     log = LogRoutes(config, services.logs, services.ending)
     guard = KeyCheck(config.api_keys).guard
@@ -120,7 +127,7 @@ def _routes(config: Config, services: Services) -> Routes:
     for path in QUERY_PATHS:
         guarded.setdefault(path, {})["GET"] = inference
     guarded_subtrees: dict[str, dict[str, Handler]] = {
-        "/upstream/": {ANY: UpstreamRoutes(config, service, peers, profile).serve},
+        "/upstream/": {ANY: upstream.serve},
         "/comfyui/": {ANY: comfy.serve},
         "/logs/stream/": {"GET": log.stream},
         "/api/models/unload/": {"POST": operations.unload_one},
@@ -140,8 +147,13 @@ class _Body:
         self._started_s = started_s
         self._pieces: Iterator[bytes] = iter(response.body)
         self._bytes = 0
+        self._is_complete = False
+        self._observers = tuple(request.observers)
+        for observer in self._observers:
+            observer.head(response.status, response.headers)
         self._closers: list[Callable[[], object]] = [
             *request.closers,
+            self._end_observers,
             self._log,
         ]
         close_body = getattr(response.body, "close", None)
@@ -155,6 +167,7 @@ class _Body:
         try:
             piece = next(self._pieces)
         except StopIteration:
+            self._is_complete = True
             self.close()
             raise
         except ClientGoneError:
@@ -163,6 +176,8 @@ class _Body:
                 raise  # our server drops it; others would log a traceback
             raise StopIteration from None
         self._bytes += len(piece)
+        for observer in self._observers:
+            observer.piece(piece)
         return piece
 
     def finished(self) -> list[bytes]:
@@ -176,6 +191,10 @@ class _Body:
         while self._closers:
             self._closers.pop(0)()
 
+    def _end_observers(self) -> None:
+        for observer in self._observers:
+            observer.end(is_complete=self._is_complete)
+
     def _log(self) -> None:
         request = self._request
         if request.path.startswith(_UNLOGGED):
@@ -183,7 +202,7 @@ class _Body:
         environ = request.environ
         logger.info(
             'Request %s "%s %s %s" %d %d "%s" %.3fs',
-            _client_ip(request),
+            client_ip(environ),
             request.method,
             environ.get("PATH_INFO", ""),
             environ.get("SERVER_PROTOCOL", ""),
@@ -191,13 +210,13 @@ class _Body:
             self._bytes,
             request.header("User-Agent"),
             time.monotonic() - self._started_s,
+            extra={"request_id": request.id},  # whatever thread ends the response
         )
 
 
-def _client_ip(request: Request) -> str:
-    forwarded = request.header("X-Forwarded-For").partition(",")[0].strip()
-    return (
-        forwarded
-        or request.header("X-Real-IP")
-        or str(request.environ.get("REMOTE_ADDR", ""))
-    )
+def _name_request(response: Response, request_id: str) -> None:
+    """Tell the client the request's id, in place of an upstream's."""
+    headers = response.headers
+    if any(name.lower() == "x-request-id" for name, _ in headers):
+        headers = [pair for pair in headers if pair[0].lower() != "x-request-id"]
+    response.headers = [*headers, ("X-Request-Id", request_id)]

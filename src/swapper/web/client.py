@@ -101,6 +101,19 @@ class _End:
     pass
 
 
+def client_ip(environ: "WSGIEnvironment") -> str:
+    """Return who asked: as proxies before us say, else the connection's address.
+
+    For showing only; whoever connects can say anything. Source: http-api.md 2.5.
+    """
+    forwarded = str(environ.get("HTTP_X_FORWARDED_FOR", "")).partition(",")[0].strip()
+    return (
+        forwarded
+        or str(environ.get("HTTP_X_REAL_IP", ""))
+        or str(environ.get("REMOTE_ADDR", ""))
+    )
+
+
 class _Poller:
     """Asks for each request in progress whether its client has left.
 

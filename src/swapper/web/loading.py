@@ -39,15 +39,22 @@ class Narrator:
     dialect: Dialect
     state: LoadingState
 
-    def response(self, pending: PendingLease, forward: Forward) -> Response:
+    def response(
+        self,
+        pending: PendingLease,
+        forward: Forward,
+        on_failure: Callable[[Failure], None],
+    ) -> Response:
         """Return the response to a request that has to wait; does not block.
 
         Args:
             pending: the request.
             forward: called in the thread that reads the body.
+            on_failure: likewise, with what came instead of the model's answer.
         """
         headers = [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
-        return Response(200, headers, LoadingBody(self, pending, forward))
+        body = LoadingBody(self, pending, forward, on_failure)
+        return Response(200, headers, body)
 
     def say(self, pieces: list[str]) -> bytes:
         """Return pieces of text as the client shall see them."""
@@ -88,15 +95,16 @@ class LoadingBody:
 
     Between two pieces it waits for nothing but the grant, which any answer ends at
     once. Before the body's end the lease ends as a ``RelayedBody`` has it.
-
-    Attributes:
-        failure: what happened instead of the model's answer, once that is known.
     """
 
     def __init__(
-        self, narrator: Narrator, pending: PendingLease, forward: Forward
+        self,
+        narrator: Narrator,
+        pending: PendingLease,
+        forward: Forward,
+        on_failure: Callable[[Failure], None],
     ) -> None:
-        self.failure: Failure | None = None
+        self._on_failure = on_failure
         self._narrator = narrator
         self._pending = pending
         self._forward = forward
@@ -170,7 +178,7 @@ class LoadingBody:
     def _fail(self, failure: Failure) -> bytes:
         """End the lease and return the stream's last words."""
         self._pending.close()
-        self.failure = failure
+        self._on_failure(failure)
         logger.warning(
             "request failed after its loading stream began model=%s status=%d: %s",
             self._narrator.model,

@@ -90,7 +90,7 @@ class PeerService:
             sent,
             headers=headers_for_peer(sent.headers, self._keys),
             client_ip="",
-            own_headers=key_headers(peer.api_key),
+            own_headers=(*sent.own_headers, *key_headers(peer.api_key)),
         )
 
 

@@ -48,6 +48,7 @@ def forwarded(
         body=body,
         content_length=length,
         client_ip=request.environ.get("REMOTE_ADDR", ""),
+        own_headers=(("X-Request-Id", request.id),),
     )
 
 

@@ -4,6 +4,9 @@ Nothing is parsed before somebody asks. Works under any WSGI server; what only s
 of them tell (raw target, raw headers, the client's socket) has a fallback.
 """
 
+import itertools
+import re
+import secrets
 from collections.abc import Callable
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, cast
@@ -13,9 +16,16 @@ from swapper.core.errors import BadRequestError
 from swapper.net.http1 import Headers
 from swapper.relay import is_upgrade
 from swapper.web.client import Client
+from swapper.web.response import ResponseObserver
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+    from swapper.web.tracking import Track
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:@/+=~-]{1,128}")
+_RUN = secrets.token_hex(5)  # so that two runs of swapper do not share ids
+_numbers = itertools.count(1)
 
 _PATH_SAFE = "/!$&'()*+,;=:@~-._%"
 
@@ -25,7 +35,11 @@ class Request:
 
     Attributes:
         client: who is at the other end of the connection.
+        id: names the request in logs and for client and upstream, who see it as
+            ``X-Request-Id``: the client's own if that is a sane one.
         closers: what runs, each once, when the response has ended.
+        observers: who sees the response pass.
+        track: keeps the books, once the request's model is known.
         rest: for subtree routes, the raw path after the route's prefix, without a
             leading slash; set by the router table.
         used_key: the entry of ``apiKeys`` that let the request in, "" if no key was
@@ -44,6 +58,14 @@ class Request:
         self.metadata: dict[str, str] = {}
         self.is_metered = False
         self.closers: list[Callable[[], object]] = []
+        self.observers: list[ResponseObserver] = []
+        self.track: Track | None = None
+        asked = environ.get("HTTP_X_REQUEST_ID", "")
+        self.id: str = asked if _SANE_ID.fullmatch(asked) else _new_id()
+
+    def observe(self, observer: ResponseObserver) -> None:
+        """Let *observer* see the response, from its head on."""
+        self.observers.append(observer)
 
     def on_close(self, callback: Callable[[], object]) -> None:
         """Run *callback* once the response has ended, in whatever way."""
@@ -144,6 +166,10 @@ def _split_target(environ: "WSGIEnvironment") -> tuple[str, str]:
             target = "/" + after.partition("/")[2]
     path, _, query = target.partition("?")
     return path, query
+
+
+def _new_id() -> str:
+    return f"{_RUN}-{next(_numbers):x}"
 
 
 def _header_name(key: str) -> str:

@@ -10,6 +10,7 @@ from swapper.sync import CancelToken
 from swapper.web.client import ClientWatch
 from swapper.web.profiles import ActiveProfile
 from swapper.web.selectors import SpilloverCounts
+from swapper.web.tracking import Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Services:
     ending: CancelToken = field(default_factory=CancelToken)
     profile: ActiveProfile = field(default_factory=ActiveProfile)
     spillover: SpilloverCounts = field(default_factory=SpilloverCounts)
+    tracker: Tracker = field(default_factory=Tracker)
 
     def close(self) -> None:
         """End the threads that watch clients, and idle connections."""

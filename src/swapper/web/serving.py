@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from swapper.config import ModelConfig
 from swapper.core.errors import ModelNotLoadedError
 from swapper.core.ids import ModelId
-from swapper.relay import Upstream, Upstreams
+from swapper.relay import Upstream, UpstreamRequest, UpstreamResponse, Upstreams
 from swapper.router import Lease, LocalRouter, PendingLease
 from swapper.scheduler import Admission
 from swapper.web.loading import Narrator, uncompressed
+from swapper.web.loading_events import Failure
 from swapper.web.model_name import Readable
 from swapper.web.relayed import exchange, forwarded
 from swapper.web.request import Request
@@ -24,10 +25,12 @@ class ModelService:
     def __init__(
         self,
         models: Mapping[ModelId, ModelConfig],
+        priority: Mapping[ModelId, int],
         router: LocalRouter,
         upstreams: Upstreams,
     ) -> None:
         self._models = models
+        self._priority = priority
         self._router = router
         self._upstreams = upstreams
 
@@ -70,14 +73,32 @@ class ModelService:
         request.on_close(pending.close)
         sent = forwarded(request, target, body, length)
         if narrator is not None and pending.place() is not None:
-            return narrator.response(
-                pending,
-                lambda lease: self._upstream_of(lease).forward(
-                    uncompressed(sent), token
-                ),
-            )
+            return self._narrated(narrator, pending, request, sent)
         lease = _wait(pending, unless_ready)
+        if request.track is not None:
+            request.track.granted(lease, self._priority.get(model, 0))
         return exchange(self._upstream_of(lease), request, sent, lease.done)
+
+    def _narrated(
+        self,
+        narrator: Narrator,
+        pending: PendingLease,
+        request: Request,
+        sent: UpstreamRequest,
+    ) -> Response:
+        track = request.track
+
+        def forward(lease: Lease) -> UpstreamResponse:
+            if track is not None:
+                track.granted(lease, self._priority.get(lease.model, 0))
+            upstream = self._upstream_of(lease)
+            return upstream.forward(uncompressed(sent), request.client.token)
+
+        def failed(failure: Failure) -> None:
+            if track is not None:
+                track.failed(failure.status, failure.message)
+
+        return narrator.response(pending, forward, failed)
 
     def _upstream_of(self, lease: Lease) -> Upstream:
         """Return the server of the very run that the lease is for."""

@@ -1,7 +1,10 @@
 """Routes that name their model in the body, a form or the query (http-api.md 3.1)."""
 
+from urllib.parse import unquote
+
 from swapper.config import Config, PeerModel, resolve
 from swapper.core.errors import NotFoundError
+from swapper.core.ids import ModelId
 from swapper.web.filters import apply_filters
 from swapper.web.loading import narrator_for
 from swapper.web.model_name import ModelRequest, find_model
@@ -11,6 +14,7 @@ from swapper.web.request import Request
 from swapper.web.response import Response
 from swapper.web.selectors import Selectors
 from swapper.web.serving import ModelService
+from swapper.web.tracking import Subject, Tracker
 
 BODY_PATHS = (
     "/v1/chat/completions",
@@ -63,7 +67,9 @@ class InferenceRoutes:
         peers: PeerService,
         profile: ActiveProfile,
         selectors: Selectors,
+        tracker: Tracker,
     ) -> None:
+        self._tracker = tracker
         self._config = config
         self._service = service
         self._peers = peers
@@ -80,6 +86,7 @@ class InferenceRoutes:
         self._selectors.apply(request, wanted)
         request.is_metered = request.method == "POST"
         model = resolve(self._config, wanted.name)
+        self._tracker.begin(request, _subject(request, wanted.name, model))
         if model is None:
             raise NotFoundError("no router for requested model")
         if isinstance(model, PeerModel):
@@ -101,6 +108,19 @@ class InferenceRoutes:
         apply_filters(wanted, self._config.peers[model.peer].filters, "", requested)
         target = _upstream_target(request)
         return self._peers.serve(request, model, target, wanted.body, wanted.length)
+
+
+def _subject(request: Request, name: str, model: ModelId | PeerModel | None) -> Subject:
+    return Subject(
+        model=model if isinstance(model, str) else name,
+        peer=model.peer if isinstance(model, PeerModel) else "",
+        is_known=model is not None,
+        route=unquote(request.path),
+        path=request.path,
+        target=_upstream_target(request),
+        is_listed=True,
+        is_recorded=request.is_metered,
+    )
 
 
 def _upstream_target(request: Request) -> str:

@@ -19,8 +19,9 @@ from swapper.web.peers import PeerService
 from swapper.web.profiles import ActiveProfile
 from swapper.web.request import Request
 from swapper.web.response import Response, redirect
-from swapper.web.routes.inference import METERED_PATHS
+from swapper.web.routes.inference import BODY_PATHS, METERED_PATHS, QUERY_PATHS
 from swapper.web.serving import ModelService
+from swapper.web.tracking import Subject, Tracker
 
 _Found: TypeAlias = PathMatch[ModelId | PeerModel]
 
@@ -34,7 +35,9 @@ class UpstreamRoutes:
         service: ModelService,
         peers: PeerService,
         profile: ActiveProfile,
+        tracker: Tracker,
     ) -> None:
+        self._tracker = tracker
         self._config = config
         self._service = service
         self._peers = peers
@@ -56,8 +59,7 @@ class UpstreamRoutes:
             page = f"/upstream/{quote(found.name)}/{request.query_suffix}"
             return redirect(page, request.moved_status)
         path = "/" + "/".join(segments)
-        is_metered = unquote(path) in METERED_PATHS
-        request.is_metered = is_metered and request.method == "POST"
+        self._track(request, found, path)
         if isinstance(found.model, PeerModel):
             return self._serve_peer(request, found.name, found.model, path)
         body, length = unread_body(request)
@@ -68,6 +70,28 @@ class UpstreamRoutes:
             body,
             length,
             unless_ready=self._why_not_to_start(path),
+        )
+
+    def _track(self, request: Request, found: _Found, path: str) -> None:
+        """Keep books of a request that would have been served by name as well."""
+        decoded, is_post = unquote(path), request.method == "POST"
+        request.is_metered = is_post and decoded in METERED_PATHS
+        paths = BODY_PATHS if is_post else QUERY_PATHS
+        is_listed = decoded in paths and request.method in {"GET", "HEAD", "POST"}
+        if not (is_listed or request.is_metered):
+            return
+        model = found.model
+        self._tracker.begin(
+            request,
+            Subject(
+                model=found.name if isinstance(model, PeerModel) else model,
+                peer=model.peer if isinstance(model, PeerModel) else "",
+                route="/upstream",
+                path=path,
+                target=path + request.query_suffix,
+                is_listed=is_listed,
+                is_recorded=request.is_metered,
+            ),
         )
 
     def _serve_peer(

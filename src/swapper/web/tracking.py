@@ -1,0 +1,225 @@
+"""Requests to models while they are served: who is there, and what became of them.
+
+A route that has found its model begins a ``Track``. It sees the response pass, and
+when that has ended, in whatever way, makes one ``Finished`` of it for everybody who
+keeps books.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from swapper.core.clock import unix_time
+from swapper.record.row import Finished
+from swapper.router import Lease
+from swapper.web.request import Request
+
+Keeper: TypeAlias = Callable[[Finished], None]
+"""Takes a finished request; any thread, must neither block nor raise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a request turned out to be.
+
+    Attributes:
+        model: see ``Finished.model``.
+        peer: see ``Finished.peer``.
+        is_known: see ``Finished.is_known``.
+        route: see ``Finished.route``.
+        path: raw path as the client asked, below ``/upstream/<model>`` the rest.
+        target: path and query as forwarded.
+        is_listed: belongs in the table of requests in flight (http-api.md 24.1).
+        is_recorded: belongs in the activity log (http-api.md 21.1).
+    """
+
+    model: str
+    peer: str = ""
+    is_known: bool = True
+    route: str
+    path: str
+    target: str
+    is_listed: bool
+    is_recorded: bool
+
+
+class Watcher(Protocol):
+    """Is told about requests in flight. Any thread; must neither block nor raise."""
+
+    def began(self, track: "Track") -> None:
+        """Note a request that belongs in the table."""
+        ...
+
+    def moved(self, track: "Track") -> None:
+        """Note that the response's head is there, or more of its body."""
+        ...
+
+    def ended(self, track: "Track") -> None:
+        """Note that it is over."""
+        ...
+
+
+class Track:
+    """One request to a model, from the moment its model is known. A ``ResponseObserver``.
+
+    Written by the thread that serves or relays; others may read what is public.
+
+    Attributes:
+        number: counts the requests of this swapper, from 1.
+        request: the client's.
+        subject: what it turned out to be.
+        began_s: Unix time of the beginning.
+        began_at: the same on the monotonic clock.
+        status: of the response; 0 before its head.
+        headers: of the response; empty before its head.
+        resp_bytes: of the body so far.
+    """
+
+    __slots__ = (
+        "_error",
+        "_first_byte_at",
+        "_load_s",
+        "_outcome",
+        "_queue_s",
+        "_tracker",
+        "began_at",
+        "began_s",
+        "headers",
+        "number",
+        "request",
+        "resp_bytes",
+        "status",
+        "subject",
+    )
+
+    def __init__(
+        self, tracker: "Tracker", number: int, request: Request, subject: Subject
+    ) -> None:
+        self.number = number
+        self.request = request
+        self.subject = subject
+        self.began_s = unix_time()
+        self.began_at = time.monotonic()
+        self.status = 0
+        self.headers: Sequence[tuple[str, str]] = ()
+        self.resp_bytes = 0
+        self._tracker = tracker
+        self._first_byte_at: float | None = None
+        self._queue_s = 0.0
+        self._load_s = 0.0
+        self._outcome = 0
+        self._error = ""
+
+    def granted(self, lease: Lease, priority: int) -> None:
+        """Note how the time until now was spent, and the model's priority."""
+        waited_s = time.monotonic() - self.began_at
+        load_s = lease.ready_s - max(lease.started_s, self.began_at)
+        self._load_s = min(max(0.0, load_s), waited_s)
+        self._queue_s = waited_s - self._load_s
+        self.request.metadata["fifo_priority"] = str(priority)
+
+    def failed(self, status: int, message: str) -> None:
+        """Note what went wrong behind a response that had begun as a success."""
+        self._outcome, self._error = status, message
+
+    # --- ResponseObserver ---------------------------------------------------------
+
+    def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        """Take the response's head."""
+        self._first_byte_at = time.monotonic()
+        self.status, self.headers = status, headers
+        self._tracker.moved(self)
+
+    def piece(self, data: bytes) -> None:
+        """Count a piece of the body."""
+        self.resp_bytes += len(data)
+        self._tracker.moved(self)
+
+    def end(self, *, is_complete: bool) -> None:
+        """Make the books."""
+        self._tracker.finish(self, self._finished(is_complete=is_complete))
+
+    def _finished(self, *, is_complete: bool) -> Finished:
+        subject, first = self.subject, self._first_byte_at
+        return Finished(
+            request_id=self.request.id,
+            model=subject.model,
+            peer=subject.peer,
+            is_known=subject.is_known,
+            method=self.request.method,
+            route=subject.route,
+            req_path=subject.target.partition("?")[0],
+            is_recorded=subject.is_recorded,
+            status=self._outcome or self.status,
+            resp_content_type=self._content_type(),
+            resp_bytes=self.resp_bytes,
+            is_truncated=not is_complete,
+            ended_s=unix_time(),
+            duration_ms=_ms(time.monotonic() - self.began_at),
+            queue_ms=_ms(self._queue_s),
+            load_ms=_ms(self._load_s),
+            first_byte_ms=None if first is None else _ms(first - self.began_at),
+            error_msg=self._error,
+            metadata=dict(self.request.metadata),
+        )
+
+    def _content_type(self) -> str:
+        types = (v for n, v in self.headers if n.lower() == "content-type")
+        return next(types, "")
+
+
+class Tracker:
+    """All requests to models that are being served. Any thread.
+
+    Attributes:
+        watcher: told of changes as long as there is one.
+    """
+
+    def __init__(self, keepers: Iterable[Keeper] = ()) -> None:
+        """Know who takes what has finished."""
+        self.watcher: Watcher | None = None
+        self._keepers = tuple(keepers)
+        self._numbers = itertools.count(1)
+        self._listed: dict[int, Track] = {}  # single operations on it are atomic
+
+    def begin(self, request: Request, subject: Subject) -> Track:
+        """Track *request* until its response has ended."""
+        track = Track(self, next(self._numbers), request, subject)
+        request.track = track
+        request.observe(track)
+        if subject.is_listed:
+            self._listed[track.number] = track
+            if self.watcher is not None:
+                self.watcher.began(track)
+        return track
+
+    def listed(self) -> list[Track]:
+        """Return what belongs in the table of requests in flight, oldest first."""
+        return sorted(self._listed.copy().values(), key=lambda track: track.number)
+
+    def find(self, number: int) -> Track | None:
+        """Return a request in the table, None if it has ended."""
+        return self._listed.get(number)
+
+    # --- for tracks ----------------------------------------------------------------
+
+    def moved(self, track: Track) -> None:
+        """Pass on that there is more of the response."""
+        watcher = self.watcher
+        if watcher is not None and track.subject.is_listed:
+            watcher.moved(track)
+
+    def finish(self, track: Track, finished: Finished) -> None:
+        """Hand out what has finished, and forget it."""
+        for keep in self._keepers:
+            keep(finished)
+        if self._listed.pop(track.number, None) is not None:
+            watcher = self.watcher
+            if watcher is not None:
+                watcher.ended(track)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
