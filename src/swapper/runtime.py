@@ -20,7 +20,7 @@ from swapper.logs import Logs, MonitorHandler
 from swapper.planner import make_planner
 from swapper.process import ProcessHost, ProcessSupervisor, stop_leftovers
 from swapper.router import LocalRouter, Notify, Preloader
-from swapper.scheduler import FifoScheduler
+from swapper.scheduler import make_scheduler
 from swapper.web.app import WebApp
 from swapper.web.services import Services, upstream_keys
 
@@ -55,19 +55,16 @@ class App:
             stdout: where logs go besides the log routes; None for nowhere.
 
         Raises:
-            ConfigError: the router it names is not there.
+            ConfigError: the router or scheduler it names is not there.
         """
         planner = make_planner(config.router, config)
+        scheduler = make_scheduler(config, planner)
         self.logs = Logs(config.log_to_stdout if stdout else "none", stdout)
         self._handler = _attach_log(self.logs)
         instance = _instance_key(config)
         stop_leftovers(instance)
         self._host = ProcessHost(instance)
-        self.router = LocalRouter(
-            config.models,
-            FifoScheduler(config.models, planner, priority=config.priority),
-            self._spawn,
-        )
+        self.router = LocalRouter(config.models, scheduler, self._spawn)
         self._services = Services(self.router, self.logs)
         self._generation = self._generation_of(config)
         self._reload_lock = threading.Lock()  # one reload at a time
@@ -115,6 +112,9 @@ class App:
         planner = make_planner(config.router, config)
         with self._reload_lock:
             before = self.config
+            if config.scheduler != before.scheduler:
+                # It knows what runs and who waits; another one would have to learn it.
+                logger.warning("scheduler=%s goes on until restart", before.scheduler)
             self.router.reload(config.models, planner, config.priority)
             self._generation = self._generation_of(config)
             self._services.upstreams.keep(upstream_keys(config))

@@ -254,7 +254,7 @@ ROUTING: Final = _set(
     ),
     scheduler=_section(
         _set(
-            use=_text("", "Which scheduler decides.", words=("", "fifo")),
+            use=_text("", "Which scheduler decides.", hints=("fifo",)),
             settings=_section(
                 _set(
                     fifo=_section(

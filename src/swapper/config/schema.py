@@ -239,7 +239,7 @@ class Config:
         router: ``group``, ``matrix`` or the name of a registered planner.
         groups: by id; always has ``(default)``; every model is in exactly one.
         matrix: without sets unless the router is ``matrix``.
-        scheduler: ``fifo``, the only one.
+        scheduler: ``fifo`` or the name of a registered scheduler.
         priority: of waiting requests, by model; 0 if absent, higher goes first.
         peers: by id, in file order.
         selectors: by id, in file order.

@@ -38,7 +38,7 @@ def _lines(config: Config, secrets: Secrets) -> Iterator[str]:
     for title, entries in (
         ("models", _models(config, secrets)),
         (f"router {config.router}", _groups(config)),
-        ("scheduler fifo", _priority(config)),
+        (f"scheduler {config.scheduler}", _priority(config)),
         ("peers", _peers(config)),
         ("selectors", map(_selector, config.selectors.values())),
         ("profiles", map(_profile, config.profiles.values())),

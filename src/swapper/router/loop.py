@@ -75,7 +75,7 @@ class RouterLoop:
     """Owner of the scheduler, the pending replies and the process handles.
 
     Everything but ``inbox``, ``states``, ``start`` and ``join`` belongs to the router
-    thread.
+    thread, or to whoever calls ``step`` in place of it.
 
     Attributes:
         inbox: where messages go; any thread.
@@ -132,15 +132,24 @@ class RouterLoop:
     def _run(self) -> None:
         try:
             while not self._is_finished():
-                message = self.inbox.get(self._deadline())
-                now = self._clock.monotonic()
-                if message is None:
-                    self._carry_out(self._scheduler.tick(now), now)
-                else:
-                    self._handle(message, now)
-                self._publish()
+                self.step(self.inbox.get(self.deadline()))
         finally:
             self._end()
+
+    def step(self, message: RouterMessage | None) -> None:
+        """Handle one message, or do what is due if it is None. Never blocks."""
+        now = self._clock.monotonic()
+        if message is None:
+            self._carry_out(self._scheduler.tick(now), now)
+        else:
+            self._handle(message, now)
+        self._publish()
+
+    def deadline(self) -> float | None:
+        """Return when ``step(None)`` is wanted if no message comes; None for never."""
+        if self._give_up_at is not None:
+            return self._give_up_at
+        return self._scheduler.next_deadline()
 
     def _handle(self, message: RouterMessage, now: float) -> None:
         logger.debug("router message=%r", message)
@@ -267,11 +276,6 @@ class RouterLoop:
             return False
         is_late = self._clock.monotonic() >= self._give_up_at
         return self._scheduler.is_at_rest or is_late
-
-    def _deadline(self) -> float | None:
-        if self._give_up_at is not None:
-            return self._give_up_at
-        return self._scheduler.next_deadline()
 
     def _publish(self) -> None:
         states = self._scheduler.states()

@@ -15,6 +15,8 @@ from swapper.scheduler.base import (
     Ticket,
 )
 from swapper.scheduler.fifo import FifoScheduler
+from swapper.scheduler.registry import SchedulerInputs, make_scheduler
+from swapper.scheduler.swap_times import MemorySwapTimes, SwapTime, SwapTimes
 
 __all__ = [
     "Admission",
@@ -23,11 +25,16 @@ __all__ = [
     "FifoScheduler",
     "ForgetModel",
     "Grant",
+    "MemorySwapTimes",
     "Queued",
     "Refuse",
     "Scheduler",
+    "SchedulerInputs",
     "StartModel",
     "StopModel",
     "StopReason",
+    "SwapTime",
+    "SwapTimes",
     "Ticket",
+    "make_scheduler",
 ]

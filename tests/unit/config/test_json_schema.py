@@ -46,6 +46,7 @@ ONLY_THE_LOADER_MINDS: Final = {
     "hooks.on_startup.preload": NAMES,
     "routing.router.use": "packages may register others",
     "routing.router.settings.groups.<name>.members": NAMES,
+    "routing.scheduler.use": "packages may register others",
     "routing.scheduler.settings.fifo.priority": NAMES,
     "groups.<name>.members": NAMES,
     "matrix.vars": NAMES,

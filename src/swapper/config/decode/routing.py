@@ -16,8 +16,11 @@ from swapper.core.ids import ModelId
 _GROUP: Final = "group"
 _MATRIX: Final = "matrix"
 
-# Where other packages register theirs; planner/registry.py makes them.
+_SCHEDULERS: Final = ("fifo",)
+
+# Where other packages register theirs; the registry.py of each makes them.
 _PLANNER_ENTRY_POINTS: Final = "swapper.planners"
+_SCHEDULER_ENTRY_POINTS: Final = "swapper.schedulers"
 
 
 def decode_routing(document: Section, config: Config, report: Report) -> Config:
@@ -75,7 +78,13 @@ def _is_router(name: str) -> bool:
 
 
 def _scheduler_of(scheduler: Section) -> str:
-    return scheduler.text("use") or "fifo"
+    use = scheduler.text("use") or _SCHEDULERS[0]
+    if use not in _SCHEDULERS and not metadata.entry_points(
+        group=_SCHEDULER_ENTRY_POINTS, name=use
+    ):
+        known = " or ".join(_SCHEDULERS)
+        scheduler.error("use", f'must be {known}, not "{shortened(use)}"')
+    return use
 
 
 def _priority(document: Section, config: Config) -> Mapping[ModelId, int]:

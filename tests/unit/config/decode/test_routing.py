@@ -161,6 +161,19 @@ def test_sch_1_unknown_scheduler_is_refused(errors: Errors, use: str) -> None:
     assert f'routing.scheduler.use: must be fifo, not "{use}"' in message
 
 
+def test_sch_1_scheduler_of_another_package_is_known(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = metadata.EntryPoint("mine", "my_package:make", "swapper.schedulers")
+
+    def entry_points(group: str, name: str) -> tuple[metadata.EntryPoint, ...]:
+        return (registered,) if (group, name) == (registered.group, "mine") else ()
+
+    monkeypatch.setattr(metadata, "entry_points", entry_points)
+
+    assert load("routing: {scheduler: {use: mine}}").scheduler == "mine"
+
+
 @pytest.mark.parametrize("use", ["fifo", '""', "~"])
 def test_sch_1_scheduler_is_fifo(load: Load, use: str) -> None:
     assert load(f"routing: {{scheduler: {{use: {use}}}}}").scheduler == "fifo"
