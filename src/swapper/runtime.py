@@ -22,7 +22,10 @@ from swapper.process import ProcessHost, ProcessSupervisor, stop_leftovers
 from swapper.router import LocalRouter, Notify, Preloader
 from swapper.scheduler import make_scheduler
 from swapper.web.app import WebApp
+from swapper.web.feed import EventHub
+from swapper.web.profiles import ActiveProfile
 from swapper.web.services import Services, upstream_keys
+from swapper.web.tracking import Tracker
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -64,8 +67,18 @@ class App:
         instance = _instance_key(config)
         stop_leftovers(instance)
         self._host = ProcessHost(instance)
-        self.router = LocalRouter(config.models, scheduler, self._spawn)
-        self._services = Services(self.router, self.logs)
+        tracker = Tracker()
+        hub = EventHub(tracker)
+        self.router = LocalRouter(
+            config.models, scheduler, self._spawn, on_states=hub.states_changed
+        )
+        self._services = Services(
+            router=self.router,
+            logs=self.logs,
+            tracker=tracker,
+            hub=hub,
+            profile=ActiveProfile(hub.profile_changed),
+        )
         self._generation = self._generation_of(config)
         self._reload_lock = threading.Lock()  # one reload at a time
         self._is_closed = False
@@ -111,12 +124,13 @@ class App:
         """
         planner = make_planner(config.router, config)
         with self._reload_lock:
-            before = self.config
+            before, old = self.config, self._generation.web
             if config.scheduler != before.scheduler:
                 # It knows what runs and who waits; another one would have to learn it.
                 logger.warning("scheduler=%s goes on until restart", before.scheduler)
             self.router.reload(config.models, planner, config.priority)
             self._generation = self._generation_of(config)
+            old.retire()
             self._services.upstreams.keep(upstream_keys(config))
             self._preloader.load(_newly_preloaded(before, config))
 

@@ -385,7 +385,6 @@ TOP_LEVEL: Final = _set(
             )
         ),
         "Settings of the web page.",
-        is_pending=True,
     ),
     performance=_section(
         _set(

@@ -140,6 +140,15 @@ class UnavailableError(RequestError):
     status = 503
 
 
+class CancelledError(UnavailableError):
+    """Somebody has asked for the end of this request."""
+
+    code = "cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("the request was cancelled")
+
+
 class ModelNotLoadedError(RequestError):
     """The request may be served by a ready model only, and the model is not."""
 

@@ -31,6 +31,7 @@ class Subscription:
     """One live reader of a monitor. ``read`` in one thread, ``close`` in any."""
 
     __slots__ = (
+        "_bell",
         "_closed",
         "_dropped_bytes",
         "_monitor",
@@ -39,8 +40,11 @@ class Subscription:
         "_ready",
     )
 
-    def __init__(self, monitor: "Monitor", lock: threading.Lock) -> None:
+    def __init__(
+        self, monitor: "Monitor", lock: threading.Lock, bell: threading.Event | None
+    ) -> None:
         self._monitor = monitor
+        self._bell = bell
         self._ready = threading.Condition(lock)  # the monitor's lock guards all below
         self._pieces: deque[bytes] = deque()
         self._queued_bytes = 0
@@ -97,6 +101,8 @@ class Subscription:
         self._pieces.append(data)
         self._queued_bytes += len(data)
         self._ready.notify()
+        if self._bell is not None:
+            self._bell.set()
 
     def _end(self, *, discard: bool) -> None:
         self._closed = True
@@ -104,6 +110,8 @@ class Subscription:
             self._pieces.clear()
             self._dropped_bytes = 0
         self._ready.notify_all()
+        if self._bell is not None:
+            self._bell.set()
 
 
 class Monitor:
@@ -155,13 +163,17 @@ class Monitor:
         with self._lock:
             return self._ring.since(mark)
 
-    def subscribe(self, *, history: bool = True) -> Subscription:
+    def subscribe(
+        self, *, history: bool = True, bell: threading.Event | None = None
+    ) -> Subscription:
         """Return a reader of everything written from now on.
 
         Args:
             history: let it begin with the history, without gap or repetition.
+            bell: set whenever there is something to read, for a thread that waits
+                for several things; it reads with a timeout of 0.
         """
-        subscription = Subscription(self, self._lock)
+        subscription = Subscription(self, self._lock, bell)
         with self._lock:
             past = self._ring.since(0) if history else b""
             if past:

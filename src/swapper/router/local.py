@@ -10,7 +10,7 @@ from swapper.core.ids import ModelId, TicketId, UnloadId
 from swapper.core.states import ProcessState
 from swapper.planner import Planner
 from swapper.router.lease import Lease
-from swapper.router.loop import ProcessSpawner, RouterLoop
+from swapper.router.loop import OnStates, ProcessSpawner, RouterLoop
 from swapper.router.messages import Inspect, Reload, Shutdown, Unload
 from swapper.router.pending import PendingLease
 from swapper.scheduler import Admission, Queued, Scheduler, Ticket
@@ -27,6 +27,7 @@ class LocalRouter:
         spawn: ProcessSpawner,
         *,
         clock: Clock | None = None,
+        on_states: OnStates = lambda _: None,
     ) -> None:
         """Prepare a router that starts nothing until ``start``.
 
@@ -35,9 +36,10 @@ class LocalRouter:
             scheduler: decides; belongs to the router thread from now on.
             spawn: makes the supervisor of one model; must not start the model.
             clock: for tickets and idle times.
+            on_states: see ``OnStates``.
         """
         self._clock = clock or SystemClock()
-        self._loop = RouterLoop(models, scheduler, spawn, self._clock)
+        self._loop = RouterLoop(models, scheduler, spawn, self._clock, on_states)
         self._numbers = itertools.count(1)  # next() is atomic
 
     def start(self) -> None:

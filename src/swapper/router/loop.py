@@ -68,6 +68,9 @@ class ProcessHandle(Protocol):
 
 
 Notify: TypeAlias = Callable[[Started | Exited | Stopped], None]
+OnStates: TypeAlias = Callable[[Mapping[ModelId, ProcessState]], None]
+"""Told of every model's state when one has changed. Router thread; must not block."""
+
 ProcessSpawner: TypeAlias = Callable[[ModelId, Notify], ProcessHandle]
 
 
@@ -91,6 +94,7 @@ class RouterLoop:
         scheduler: Scheduler,
         spawn: ProcessSpawner,
         clock: Clock,
+        on_states: OnStates = lambda _: None,
     ) -> None:
         self.inbox: Inbox[RouterMessage] = Inbox()
         self._models = models
@@ -100,6 +104,7 @@ class RouterLoop:
         self._scheduler = scheduler
         self._spawn = spawn
         self._clock = clock
+        self._on_states = on_states
         self._replies: dict[TicketId, Reply[Lease | RequestError]] = {}
         self._unloads: dict[UnloadId, Reply[RequestError | None]] = {}
         self._shutdown: Shutdown | None = None
@@ -281,6 +286,7 @@ class RouterLoop:
         states = self._scheduler.states()
         if states != self.states:
             self.states = MappingProxyType(states)
+            self._on_states(self.states)
             self.ports = frozenset(
                 config.port
                 for model, config in self._started.items()

@@ -9,8 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from swapper.config import Config
-from swapper.core.errors import ClientGoneError, InternalError, RequestError
+from swapper.core.errors import (
+    CancelledError,
+    ClientGoneError,
+    InternalError,
+    RequestError,
+)
 from swapper.logs import current_request
+from swapper.sync import CancelToken
 from swapper.web.auth import KeyCheck
 from swapper.web.browser import preflight, refuse_cross_site
 from swapper.web.client import client_ip
@@ -19,6 +25,7 @@ from swapper.web.peers import PeerService
 from swapper.web.request import Request
 from swapper.web.response import Response, redirect
 from swapper.web.routes.comfyui import ComfyRoutes
+from swapper.web.routes.events import EventRoutes
 from swapper.web.routes.inference import BODY_PATHS, QUERY_PATHS, InferenceRoutes
 from swapper.web.routes.logs import LogRoutes
 from swapper.web.routes.models import ModelRoutes
@@ -48,7 +55,12 @@ class WebApp:
 
     def __init__(self, config: Config, services: Services) -> None:
         self._clients = services.clients
-        self._routes = _routes(config, services)
+        self._retired = CancelToken()
+        self._routes = _routes(config, services, self._retired)
+
+    def retire(self) -> None:
+        """End the streams that show this configuration: another one is in force."""
+        self._retired.cancel()
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -76,6 +88,8 @@ class WebApp:
             refuse_cross_site(request)
             return self._routes.dispatch(request)
         except ClientGoneError:
+            if request.track is not None and request.track.is_cancelled:
+                return error_response(CancelledError(), request.header("Accept"))
             return Response(_CLIENT_CLOSED_REQUEST, [("Content-Length", "0")])
         except RequestError as exc:
             return error_response(exc, request.header("Accept"))
@@ -87,7 +101,7 @@ class WebApp:
             )
 
 
-def _routes(config: Config, services: Services) -> Routes:
+def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
     router = services.router
     service = ModelService(config.models, config.priority, router, services.upstreams)
     peers = PeerService(config, services.upstreams, services.ending)
@@ -101,6 +115,7 @@ def _routes(config: Config, services: Services) -> Routes:
     operations = OperationRoutes(config, router)
     upstream = UpstreamRoutes(config, service, peers, profile, services.tracker)
     comfy = ComfyRoutes(config, service)
+    events = EventRoutes(config, services, retired)
     log = LogRoutes(config, services.logs, services.ending)
     guard = KeyCheck(config.api_keys).guard
     public: dict[str, dict[str, Handler]] = {
@@ -117,6 +132,7 @@ def _routes(config: Config, services: Services) -> Routes:
         "/api/models/unload": {"POST": operations.unload_all_json},
         "/api/profiles": {"GET": profiles.listing},
         "/api/profiles/active": {"PUT": profiles.select},
+        "/api/events": {"GET": events.stream},
         "/api/version": {"GET": operations.version},
         "/logs": {"GET": log.history},
         "/logs/stream": {"GET": log.stream},
@@ -129,6 +145,7 @@ def _routes(config: Config, services: Services) -> Routes:
     guarded_subtrees: dict[str, dict[str, Handler]] = {
         "/upstream/": {ANY: upstream.serve},
         "/comfyui/": {ANY: comfy.serve},
+        "/api/inflight/": {"POST": events.cancel},
         "/logs/stream/": {"GET": log.stream},
         "/api/models/unload/": {"POST": operations.unload_one},
     }

@@ -192,3 +192,47 @@ def render_capabilities(capabilities: CapabilitiesConfig) -> Fields:
         "context_length": max(capabilities.context_tokens, 0),
     }
     return {key: value for key, value in fields.items() if value}
+
+
+def status_list(config: Config, states: States) -> list[JsonValue]:
+    """Return the models and their states as ``modelStatus`` events tell them.
+
+    Local models by id, then those of peers by peer, as they are configured.
+
+    Source: http-api.md 24.3, decision Q11.
+    """
+    local = (
+        _status(model, states.get(model.id, ProcessState.STOPPED))
+        for _, model in sorted(config.models.items())
+    )
+    peers: Iterator[JsonValue] = (
+        {
+            "id": PeerModel(peer.id, name).qualified,
+            "name": "",
+            "description": "",
+            "state": "",
+            "unlisted": False,
+            "peerID": peer.id,
+        }
+        for _, peer in sorted(config.peers.items())
+        for name in peer.models
+    )
+    return [*local, *peers]
+
+
+def _status(model: ModelConfig, state: ProcessState) -> JsonValue:
+    told = render_capabilities(model.capabilities)
+    fields: Fields = {
+        "aliases": list(model.aliases),
+        "capabilities": told.get("capabilities"),
+        "context_length": told.get("context_length"),
+    }
+    return {
+        "id": model.id,
+        "name": model.name,
+        "description": model.description,
+        "state": state.value,
+        "unlisted": model.unlisted,
+        "peerID": "",
+        **{key: value for key, value in fields.items() if value},
+    }

@@ -7,7 +7,7 @@ kept in memory only and outlives a reload if the profile does.
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from swapper.config import Config
 from swapper.core.errors import NotFoundError
@@ -19,8 +19,15 @@ logger = logging.getLogger(__name__)
 class ActiveProfile:
     """The choice of a profile; one per swapper. Any thread."""
 
-    def __init__(self) -> None:
-        """Know no profile before ``keep_if_in``."""
+    def __init__(
+        self, on_change: Callable[[str | None], None] = lambda _: None
+    ) -> None:
+        """Know no profile before ``keep_if_in``.
+
+        Args:
+            on_change: told of another choice, in the thread that made it.
+        """
+        self._on_change = on_change
         self._lock = threading.Lock()  # guards both: what is chosen is known
         self._known: frozenset[str] = frozenset()
         self._id: str | None = None
@@ -53,6 +60,7 @@ class ActiveProfile:
             raise NotFoundError(f"profile {name} not found")
         if chosen != before:
             logger.info("profile selected profile=%s", chosen or "(none)")
+            self._on_change(chosen)
 
     def keep_if_in(self, config: Config) -> None:
         """Go over to the profiles of *config*; a choice that is not there ends."""
@@ -64,6 +72,7 @@ class ActiveProfile:
             is_lost = self._id != before
         if is_lost:
             logger.warning("profile is not configured any more profile=%s", before)
+            self._on_change(None)
 
 
 def apply_pin(wanted: ModelRequest, pins: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ from swapper.relay import UpstreamKey, Upstreams
 from swapper.router import LocalRouter
 from swapper.sync import CancelToken
 from swapper.web.client import ClientWatch
+from swapper.web.feed import EventHub
 from swapper.web.profiles import ActiveProfile
 from swapper.web.selectors import SpilloverCounts
 from swapper.web.tracking import Tracker
@@ -23,12 +24,13 @@ class Services:
 
     router: LocalRouter
     logs: Logs
+    tracker: Tracker
+    hub: EventHub
+    profile: ActiveProfile
     upstreams: Upstreams = field(default_factory=Upstreams)
     clients: ClientWatch = field(default_factory=ClientWatch)
     ending: CancelToken = field(default_factory=CancelToken)
-    profile: ActiveProfile = field(default_factory=ActiveProfile)
     spillover: SpilloverCounts = field(default_factory=SpilloverCounts)
-    tracker: Tracker = field(default_factory=Tracker)
 
     def close(self) -> None:
         """End the threads that watch clients, and idle connections."""

@@ -75,6 +75,7 @@ class Track:
         status: of the response; 0 before its head.
         headers: of the response; empty before its head.
         resp_bytes: of the body so far.
+        is_cancelled: somebody has asked for its end.
     """
 
     __slots__ = (
@@ -87,6 +88,7 @@ class Track:
         "began_at",
         "began_s",
         "headers",
+        "is_cancelled",
         "number",
         "request",
         "resp_bytes",
@@ -105,6 +107,7 @@ class Track:
         self.status = 0
         self.headers: Sequence[tuple[str, str]] = ()
         self.resp_bytes = 0
+        self.is_cancelled = False
         self._tracker = tracker
         self._first_byte_at: float | None = None
         self._queue_s = 0.0
@@ -119,6 +122,11 @@ class Track:
         self._load_s = min(max(0.0, load_s), waited_s)
         self._queue_s = waited_s - self._load_s
         self.request.metadata["fifo_priority"] = str(priority)
+
+    def cancel(self) -> None:
+        """Break the request off. Any thread; whoever serves it notices by itself."""
+        self.is_cancelled = True
+        self.request.client.token.cancel()
 
     def failed(self, status: int, message: str) -> None:
         """Note what went wrong behind a response that had begun as a success."""

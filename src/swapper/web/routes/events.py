@@ -1,0 +1,192 @@
+"""``/api/events`` and the requests in flight (http-api.md section 24)."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final, assert_never
+
+from swapper.config import Config
+from swapper.core.errors import NotFoundError
+from swapper.core.ids import ModelId
+from swapper.core.json import JsonValue
+from swapper.core.states import ProcessState
+from swapper.logs.clock import FORMATS
+from swapper.record.headers import shown_headers
+from swapper.sync import CancelToken
+from swapper.web.client import client_ip
+from swapper.web.feed import (
+    ActivityStored,
+    Event,
+    Feed,
+    LogWritten,
+    Lost,
+    ProfileChanged,
+    Removed,
+    Shown,
+    StatesChanged,
+)
+from swapper.web.listing import status_list
+from swapper.web.request import Request
+from swapper.web.response import Response, json_response
+from swapper.web.services import Services
+from swapper.web.tracking import Track
+
+_SOURCES: Final = ("proxy", "upstream")
+
+
+class EventRoutes:
+    """Streams what happens; cancels requests."""
+
+    def __init__(
+        self, config: Config, services: Services, retired: CancelToken
+    ) -> None:
+        """Prepare.
+
+        Args:
+            config: whose models are shown.
+            services: what the events are about.
+            retired: cancelled when another configuration is in force.
+        """
+        self._config = config
+        self._services = services
+        self._retired = retired
+
+    def stream(self, request: Request) -> Response:
+        """Return the present state of everything, and then each change, live.
+
+        Ends when the client leaves, swapper ends or another configuration is in force.
+        """
+        feed = self._services.hub.subscribe(self._services.logs)
+        request.on_close(feed.close)
+        for token in (request.client.token, self._services.ending, self._retired):
+            request.on_close(token.bind(feed.close).release)
+        headers = [
+            ("Content-Type", "text/event-stream"),
+            ("Cache-Control", "no-cache"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("X-Accel-Buffering", "no"),
+        ]
+        body = _EventBody(feed, self._config, self._services)
+        return Response(200, headers, body)
+
+    def cancel(self, request: Request) -> Response:
+        """Cancel the request whose number stands in the path.
+
+        Raises:
+            NotFoundError: it is not in flight.
+        """
+        number, _, verb = request.rest.partition("/")
+        track = None
+        if verb == "cancel" and number.isascii() and number.isdigit():
+            track = self._services.tracker.find(int(number))
+        if track is None:
+            raise NotFoundError("inflight request not found")
+        track.cancel()
+        return json_response({"msg": "ok"})
+
+
+class _EventBody:
+    """A feed as a response body."""
+
+    def __init__(self, feed: Feed, config: Config, services: Services) -> None:
+        self._feed = feed
+        self._config = config
+        self._services = services
+        self._is_first = True
+
+    def __iter__(self) -> "_EventBody":
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next messages as soon as there are any."""
+        if self._is_first:
+            self._is_first = False
+            return b"".join(self._beginning())
+        return b"".join(
+            message for event in next(self._feed) for message in self._told(event)
+        )
+
+    def close(self) -> None:
+        """End the feed."""
+        self._feed.close()
+
+    def _beginning(self) -> Iterator[bytes]:
+        history = self._feed.log_history()
+        for source in _SOURCES:
+            yield _log_message(source, history.get(source, b""))
+        yield self._states(self._services.router.states())
+        activity: dict[str, JsonValue] = {
+            "session_id": list(self._config.session_headers)
+        }
+        yield _message("uiConfig", {"activity": activity})
+        yield _message("profileChanged", {"active": self._services.profile.id})
+        yield self._snapshot()
+
+    def _told(self, event: Event) -> Iterator[bytes]:
+        match event:
+            case LogWritten(source, text):
+                yield _log_message(source, text)
+            case StatesChanged(states):
+                yield self._states(states)
+            case ProfileChanged(profile):
+                yield _message("profileChanged", {"active": profile})
+                yield self._states(self._services.router.states())
+            case ActivityStored(row):
+                yield _message("activity", {"id": row})
+            case Shown(track):
+                shown = in_flight_row(track)
+                yield _message("inflight", {"operation": "upsert", "request": shown})
+            case Removed(track):
+                number = str(track.number)
+                yield _message("inflight", {"operation": "remove", "id": number})
+            case Lost():
+                yield self._states(self._services.router.states())
+                yield self._snapshot()
+            case _:
+                assert_never(event)
+
+    def _states(self, states: Mapping[ModelId, ProcessState]) -> bytes:
+        return _message("modelStatus", status_list(self._config, states))
+
+    def _snapshot(self) -> bytes:
+        rows: list[JsonValue] = [
+            in_flight_row(track) for track in self._services.tracker.listed()
+        ]
+        snapshot: dict[str, JsonValue] = {"operation": "snapshot"}
+        return _message("inflight", snapshot | ({"requests": rows} if rows else {}))
+
+
+def in_flight_row(track: Track) -> dict[str, JsonValue]:
+    """Return how a request in flight is shown (http-api.md 24.1)."""
+    request = track.request
+    moment = datetime.fromtimestamp(track.began_s).astimezone()
+    row: dict[str, JsonValue] = {
+        "id": str(track.number),
+        "timestamp": FORMATS["rfc3339nano"](moment),
+        "model": track.subject.model,
+        "req_path": track.subject.path,
+        "method": request.method,
+        "req_headers": dict(shown_headers(request.headers)),
+        "remote_ip": client_ip(request.environ),
+        "resp_headers": dict(shown_headers(track.headers)),
+        "resp_bytes": track.resp_bytes,
+        "elapsed_ms": round((time.monotonic() - track.began_at) * 1000),
+        "request_id": request.id,
+    }
+    if request.metadata:
+        row["metadata"] = dict(request.metadata)
+    return row
+
+
+def _log_message(source: str, text: bytes) -> bytes:
+    shown = text.decode("utf-8", "replace")
+    return _message("logData", {"data": shown, "source": source})
+
+
+def _message(kind: str, data: JsonValue) -> bytes:
+    inner = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    whole = json.dumps(
+        {"type": kind, "data": inner}, ensure_ascii=False, separators=(",", ":")
+    )
+    return f"event:message\ndata:{whole}\n\n".encode("utf-8", "replace")
