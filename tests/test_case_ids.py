@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.servers import SERVERS, lacks
+
 TESTS = Path(__file__).parent
 CASES = TESTS / "cases"
 _RANGE = re.compile(r"([A-Z]+) (\d+)-(\d+)")
@@ -105,6 +107,22 @@ def test_reasons_are_given_only_where_there_is_no_test() -> None:
 
     assert [id_ for id_ in reasons if id_ in TESTED or id_ not in ALL] == []
     assert all(reasons.values())
+
+
+def test_what_a_server_cannot_do_is_said_of_tests_that_there_are() -> None:
+    """``cases/not_under.txt``: another server than our own, a test, a reason, once."""
+    tests = {
+        f"{path.stem}::{node.name}"
+        for path in (TESTS / "live").glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    found = list(lacks())
+
+    assert [lack for lack in found if lack.test not in tests] == []
+    assert {lack.server for lack in found} <= set(SERVERS[1:])
+    assert all(lack.reason for lack in found)
+    assert len({lack[:2] for lack in found}) == len(found)
 
 
 @pytest.mark.parametrize(

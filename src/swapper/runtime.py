@@ -62,7 +62,7 @@ class App:
         """
         planner = make_planner(config.router, config)
         scheduler = make_scheduler(config, planner)
-        self.logs = Logs(config.log_to_stdout if stdout else "none", stdout)
+        self.logs = Logs(config.log_to_stdout, stdout)
         self._handler = _attach_log(self.logs)
         instance = _instance_key(config)
         stop_leftovers(instance)

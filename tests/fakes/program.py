@@ -26,11 +26,11 @@ _EMBED = "examples.embed:app"
 _SERVERS = {
     "swapper": ["swapper", "--listen", "127.0.0.1:0"],
     "gunicorn": [
-        *("gunicorn", "--worker-class", "gthread", "--threads", "16"),
+        *("gunicorn", "--worker-class", "gthread", "--threads", "64"),
         *("--bind", "127.0.0.1:0", "--no-control-socket", _EMBED),
     ],
     "waitress": [
-        *("waitress", "--threads=16", "--channel-request-lookahead=1"),
+        *("waitress", "--threads=64", "--channel-request-lookahead=1"),
         "--no-clear-untrusted-proxy-headers",
         *("--listen=127.0.0.1:0", _EMBED),
     ],

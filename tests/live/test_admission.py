@@ -27,10 +27,13 @@ TOO_MANY = {
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> Iterator[SwapperProgram]:
+def full(tmp_path: Path, server: str) -> Iterator[SwapperProgram]:
     """A model with a limit of 2 that serves 2: one by its id, one by an alias."""
     config = config_text({"a": "", "m1": ""}, f"{LIMIT}sendLoadingState: true")
-    with SwapperProgram(tmp_path, config) as program, ThreadPoolExecutor(2) as pool:
+    with (
+        SwapperProgram(tmp_path, config, server=server) as program,
+        ThreadPoolExecutor(2) as pool,
+    ):
         held = [
             pool.submit(program.call, f"{CHAT}?hold=k", {"model": "m1"}),
             pool.submit(program.call, f"{CHAT}?hold=k", {"model": "m"}),
@@ -77,10 +80,14 @@ def test_c2_other_models_have_their_own_count(full: SwapperProgram) -> None:
 
 def test_c1_queued_requests_count_and_429_comes_before_any_loading_stream(
     tmp_path: Path,
+    server: str,
 ) -> None:
     config = config_text({"a": "", "m1": ""}, f"{LIMIT}sendLoadingState: true")
     body = {"model": "m1", "stream": True}
-    with SwapperProgram(tmp_path, config) as program, ThreadPoolExecutor(1) as pool:
+    with (
+        SwapperProgram(tmp_path, config, server=server) as program,
+        ThreadPoolExecutor(1) as pool,
+    ):
         busy = pool.submit(program.call, "/upstream/a/x?hold=k")
         model = program.upstream_url("a")
         fake_state(model, min_held=1)
@@ -100,11 +107,13 @@ def test_c1_queued_requests_count_and_429_comes_before_any_loading_stream(
     assert told(third.body) == ""
 
 
-def test_c1_requests_for_a_model_that_is_being_loaded_count(tmp_path: Path) -> None:
+def test_c1_requests_for_a_model_that_is_being_loaded_count(
+    tmp_path: Path, server: str
+) -> None:
     config = config_text({"m1": "--ready-after 1.5"}, f"{LIMIT}sendLoadingState: true")
     body = {"model": "m1", "stream": True}
     with (
-        SwapperProgram(tmp_path, config) as program,
+        SwapperProgram(tmp_path, config, server=server) as program,
         EventStream(program.url, CHAT, body) as one,
         EventStream(program.url, CHAT, body) as two,
     ):
@@ -115,9 +124,11 @@ def test_c1_requests_for_a_model_that_is_being_loaded_count(tmp_path: Path) -> N
     assert third.status == 429
 
 
-def test_c1_ten_is_the_limit_of_a_model_that_has_none(tmp_path: Path) -> None:
+def test_c1_ten_is_the_limit_of_a_model_that_has_none(
+    tmp_path: Path, server: str
+) -> None:
     with (
-        SwapperProgram(tmp_path, config_text({"a": ""})) as program,
+        SwapperProgram(tmp_path, config_text({"a": ""}), server=server) as program,
         ThreadPoolExecutor(10) as pool,
     ):
         held = [pool.submit(program.call, "/upstream/a/x?hold=k") for _ in range(10)]
@@ -129,11 +140,14 @@ def test_c1_ten_is_the_limit_of_a_model_that_has_none(tmp_path: Path) -> None:
         assert {reply.result().status for reply in held} == {200}
 
 
-def test_c1_clients_that_left_are_not_counted(tmp_path: Path) -> None:
+def test_c1_clients_that_left_are_not_counted(tmp_path: Path, server: str) -> None:
     config = config_text({"a": "", "m1": ""}, f"{LIMIT}logLevel: debug")
     body = {"model": "m1", "stream": True}
     extra = f"{config}sendLoadingState: true\n"
-    with SwapperProgram(tmp_path, extra) as program, ThreadPoolExecutor(1) as pool:
+    with (
+        SwapperProgram(tmp_path, extra, server=server) as program,
+        ThreadPoolExecutor(1) as pool,
+    ):
         busy = pool.submit(program.call, "/upstream/a/x?hold=k")
         model = program.upstream_url("a")
         fake_state(model, min_held=1)
@@ -146,11 +160,13 @@ def test_c1_clients_that_left_are_not_counted(tmp_path: Path) -> None:
         assert busy.result().status == 200
 
 
-def test_c3_a_model_that_exits_while_starting(tmp_path: Path) -> None:
+def test_c3_a_model_that_exits_while_starting(tmp_path: Path, server: str) -> None:
     """R9: what failed, how it ended, its last words; also as text."""
     options = "--ready-after 9 --exit-after 0.2 --exit-code 3 --say no_weights"
     text = "unspecific error: upstream command exited prematurely: model a, exit code 3"
-    with SwapperProgram(tmp_path, config_text({"a": options})) as program:
+    with SwapperProgram(
+        tmp_path, config_text({"a": options}), server=server
+    ) as program:
         answer = program.chat("a")
         plain = program.call("/upstream/a/", headers={"Accept": "text/plain"})
 
@@ -164,9 +180,9 @@ def test_c3_a_model_that_exits_while_starting(tmp_path: Path) -> None:
     assert plain.body.decode().startswith(f"swapper: {text}")
 
 
-def test_c3_a_command_that_cannot_be_executed(tmp_path: Path) -> None:
+def test_c3_a_command_that_cannot_be_executed(tmp_path: Path, server: str) -> None:
     config = "models: {a: {cmd: 'no-such-program-at-all --port ${PORT}'}}"
-    with SwapperProgram(tmp_path, config) as program:
+    with SwapperProgram(tmp_path, config, server=server) as program:
         answer = program.chat("a")
 
     message = answer.json()["error"]["message"]
@@ -177,10 +193,13 @@ def test_c3_a_command_that_cannot_be_executed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["/unload", "/api/models/unload/a"])
 def test_c4_unloading_a_starting_model_refuses_who_waits(
-    tmp_path: Path, how: str
+    tmp_path: Path, server: str, how: str
 ) -> None:
     config = config_text({"a": "--ready-after 60"})
-    with SwapperProgram(tmp_path, config) as program, ThreadPoolExecutor(2) as pool:
+    with (
+        SwapperProgram(tmp_path, config, server=server) as program,
+        ThreadPoolExecutor(2) as pool,
+    ):
         waiting = [pool.submit(program.chat, "a") for _ in range(2)]
         program.wait_for_log("start model=a")
         while len(waiting) > sum(reply.done() for reply in waiting):
@@ -194,9 +213,14 @@ def test_c4_unloading_a_starting_model_refuses_who_waits(
             assert error["code"] == "model_unloaded"
 
 
-def test_c4_unloading_a_queued_model_refuses_who_waits(tmp_path: Path) -> None:
+def test_c4_unloading_a_queued_model_refuses_who_waits(
+    tmp_path: Path, server: str
+) -> None:
     config = config_text({"a": "", "b": ""}, "logLevel: debug")
-    with SwapperProgram(tmp_path, config) as program, ThreadPoolExecutor(2) as pool:
+    with (
+        SwapperProgram(tmp_path, config, server=server) as program,
+        ThreadPoolExecutor(2) as pool,
+    ):
         busy = pool.submit(program.call, "/upstream/a/x?hold=k")
         model = program.upstream_url("a")
         fake_state(model, min_held=1)
@@ -213,10 +237,11 @@ def test_c4_unloading_a_queued_model_refuses_who_waits(tmp_path: Path) -> None:
 
 def test_17_3_an_unload_while_serving_without_a_head_is_a_named_502(
     tmp_path: Path,
+    server: str,
 ) -> None:
     """R11: not an empty body."""
     with (
-        SwapperProgram(tmp_path, config_text({"a": ""})) as program,
+        SwapperProgram(tmp_path, config_text({"a": ""}), server=server) as program,
         ThreadPoolExecutor(1) as pool,
     ):
         held = pool.submit(program.call, f"{CHAT}?hold=k", {"model": "a"})
@@ -231,10 +256,11 @@ def test_17_3_an_unload_while_serving_without_a_head_is_a_named_502(
 
 def test_17_3_an_unload_while_streaming_is_seen_as_a_broken_stream(
     tmp_path: Path,
+    server: str,
 ) -> None:
     """Q13: the client can tell that the answer is not whole."""
     body = {"model": "a", "stream": True}
-    with SwapperProgram(tmp_path, config_text({"a": ""})) as program:
+    with SwapperProgram(tmp_path, config_text({"a": ""}), server=server) as program:
         target = f"{CHAT}?tokens=9&hold=k&hold_at=2"
         with EventStream(program.url, target, body) as stream:
             assert json.loads(stream.event()[6:])["choices"]
@@ -244,9 +270,14 @@ def test_17_3_an_unload_while_streaming_is_seen_as_a_broken_stream(
                 stream.rest()
 
 
-def test_17_3_a_stop_lets_who_waits_be_served_or_tells_them(tmp_path: Path) -> None:
+def test_17_3_a_stop_lets_who_waits_be_served_or_tells_them(
+    tmp_path: Path, server: str
+) -> None:
     config = config_text({"a": "--ready-after 1"})
-    with SwapperProgram(tmp_path, config) as program, ThreadPoolExecutor(1) as pool:
+    with (
+        SwapperProgram(tmp_path, config, server=server) as program,
+        ThreadPoolExecutor(1) as pool,
+    ):
         waiting = pool.submit(program.chat, "a")
         program.wait_for_log("start model=a")
 

@@ -14,9 +14,11 @@ WITH_KEY = {"Authorization": f"Bearer {KEY}"}
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
+def program(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     config = config_text({"m1": "--default echo=1"}, f"apiKeys: [other, {KEY}]")
-    with SwapperProgram(tmp_path_factory.mktemp("auth"), config) as made:
+    with SwapperProgram(tmp_path_factory.mktemp("auth"), config, server=server) as made:
         yield made
 
 
@@ -25,6 +27,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram
     [
         ("GET", "/health", 200),
         ("GET", "/wol-health", 200),
+        ("GET", "/", 302),
+        ("GET", "/ui", 307),
+        ("GET", "/favicon.ico", 404),
         ("GET", "/upstream", 302),
         ("POST", "/upstream", 307),
         ("OPTIONS", "/v1/models", 204),
@@ -42,6 +47,8 @@ def test_a11_what_needs_no_key(
 @pytest.mark.parametrize(
     "target",
     [
+        "/ui/",
+        "/ui/models",
         "/v1/models",
         "/models",
         "/running",

@@ -34,14 +34,16 @@ FILTERS = {
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
+def program(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     config = config_text(dict.fromkeys(FILTERS, "--default echo=1"))
     for model, filters in FILTERS.items():
         head = f"  {model}:\n"
         config = config.replace(head, f"{head}{filters}")
     config += "groups: {g: {swap: false, members: [author/model, a, wild]}}\n"
     folder: Path = tmp_path_factory.mktemp("filters")
-    with SwapperProgram(folder, config) as made:
+    with SwapperProgram(folder, config, server=server) as made:
         yield made
 
 

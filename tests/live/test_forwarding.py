@@ -30,13 +30,15 @@ HELLO = (
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
+def program(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     config = config_text({"a": "--default echo=1", "late": ""})
     limits = "    timeouts: {responseHeader: 1, connect: 0, keepalive: -1}\n"
     config = config.replace("  late:\n", f"  late:\n{limits}")
     config += "groups: {g: {swap: false, members: [a, late]}}\n"
     folder: Path = tmp_path_factory.mktemp("forwarding")
-    with SwapperProgram(folder, config) as made:
+    with SwapperProgram(folder, config, server=server) as made:
         yield made
 
 

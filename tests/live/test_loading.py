@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.model_server import fake_release, fake_state
-from tests.fakes.program import SwapperProgram, config_text, processes_with
+from tests.fakes.program import SwapperProgram, config_text
 from tests.fakes.streams import EventStream, last_error, told
 
 pytestmark = pytest.mark.live
@@ -24,23 +24,11 @@ CONFIG = {"slow": "--ready-after 1.5", "b": ""}
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[SwapperProgram]:
+def program(tmp_path: Path, server: str) -> Iterator[SwapperProgram]:
     with SwapperProgram(
-        tmp_path, config_text(CONFIG, f"logLevel: debug\n{ON}")
+        tmp_path, config_text(CONFIG, f"logLevel: debug\n{ON}"), server=server
     ) as made:
         yield made
-
-
-@pytest.fixture(params=["swapper", "gunicorn", "waitress"])
-def anywhere(
-    tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[SwapperProgram]:
-    """The same in our own server, in gunicorn and in waitress."""
-    config = config_text(CONFIG, f"logLevel: debug\n{ON}")
-    with SwapperProgram(tmp_path, config, server=request.param) as made:
-        yield made
-        made.stop()
-    assert processes_with(made.token) == []
 
 
 def streaming(model: str) -> dict[str, object]:
@@ -48,10 +36,10 @@ def streaming(model: str) -> dict[str, object]:
 
 
 def test_ls1_a_slow_load_is_told_then_the_answer_follows(
-    anywhere: SwapperProgram,
+    program: SwapperProgram,
 ) -> None:
     begun_s = time.monotonic()
-    with EventStream(anywhere.url, CHAT, streaming("slow")) as stream:
+    with EventStream(program.url, CHAT, streaming("slow")) as stream:
         first = stream.event()
         first_s = time.monotonic() - begun_s
         whole = stream.rest().decode()
@@ -74,10 +62,10 @@ def test_ls1_a_slow_load_is_told_then_the_answer_follows(
     assert answer.endswith("\n\ndata: [DONE]\n\n")
 
 
-def test_ls1_an_alias_is_told_by_its_real_id(tmp_path: Path) -> None:
+def test_ls1_an_alias_is_told_by_its_real_id(tmp_path: Path, server: str) -> None:
     config = config_text({"slow": "--ready-after 1"}, f"    aliases: [quick]\n{ON}")
     with (
-        SwapperProgram(tmp_path, config) as program,
+        SwapperProgram(tmp_path, config, server=server) as program,
         EventStream(program.url, CHAT, streaming("quick")) as stream,
     ):
         assert "loading model: slow\n" in told(stream.rest())
@@ -109,26 +97,32 @@ def test_ls2_the_upstreams_own_status_is_seen_when_it_is_ready(
         ("/v1/messages/count_tokens", True),
     ],
 )
-def test_ls3_others_are_told_nothing(tmp_path: Path, target: str, stream: bool) -> None:
+def test_ls3_others_are_told_nothing(
+    tmp_path: Path, server: str, target: str, stream: bool
+) -> None:
     config = config_text({"slow": "--ready-after 0.3"}, ON)
-    with SwapperProgram(tmp_path, config) as program:
+    with SwapperProgram(tmp_path, config, server=server) as program:
         body = {"model": "slow", "stream": stream}
         with EventStream(program.url, target, body) as answer:
             assert answer.header("X-Fake-Model") == "slow"
             assert told(answer.rest()) == ""
 
 
-def test_ls3_a_model_may_have_its_own_setting(tmp_path: Path) -> None:
+def test_ls3_a_model_may_have_its_own_setting(tmp_path: Path, server: str) -> None:
     off = f"    sendLoadingState: false\n{ON}"
     config = config_text({"a": "--ready-after 0.5", "b": "--ready-after 0.5"}, off)
-    with SwapperProgram(tmp_path, config) as program:
+    with SwapperProgram(tmp_path, config, server=server) as program:
         assert "loading model: a" in told(program.chat("a", stream=True).body)
         assert told(program.chat("b", stream=True).body) == ""
 
 
-def test_ls4_q3_a_failed_load_ends_with_an_error_event(tmp_path: Path) -> None:
+def test_ls4_q3_a_failed_load_ends_with_an_error_event(
+    tmp_path: Path, server: str
+) -> None:
     options = "--ready-after 30 --exit-after 0.4 --exit-code 3 --say no_such_weights"
-    with SwapperProgram(tmp_path, config_text({"a": options}, ON)) as program:
+    with SwapperProgram(
+        tmp_path, config_text({"a": options}, ON), server=server
+    ) as program:
         answer = program.chat("a", stream=True)
         program.wait_for_log("failed after its loading stream began model=a status=500")
 
@@ -143,14 +137,14 @@ def test_ls4_q3_a_failed_load_ends_with_an_error_event(tmp_path: Path) -> None:
     assert "no_such_weights" in "\n".join(error["detail"]["log_tail"])
 
 
-def test_ls5_queued_requests_are_told_their_places(anywhere: SwapperProgram) -> None:
+def test_ls5_queued_requests_are_told_their_places(program: SwapperProgram) -> None:
     with ThreadPoolExecutor(1) as pool:
-        busy = pool.submit(anywhere.call, "/upstream/b/x?hold=k")
-        model = anywhere.upstream_url("b")
+        busy = pool.submit(program.call, "/upstream/b/x?hold=k")
+        model = program.upstream_url("b")
         fake_state(model, min_held=1)
         with (
-            EventStream(anywhere.url, CHAT, streaming("slow")) as first,
-            EventStream(anywhere.url, CHAT, streaming("slow")) as second,
+            EventStream(program.url, CHAT, streaming("slow")) as first,
+            EventStream(program.url, CHAT, streaming("slow")) as second,
         ):
             first.wait_for("Queue position: #1 ")
             second.wait_for("Queue position: #2 ")
@@ -180,45 +174,45 @@ def test_ls5_whoever_moves_up_is_told_the_new_place(program: SwapperProgram) -> 
 
 
 def test_a_client_that_leaves_during_the_text_is_forgotten(
-    anywhere: SwapperProgram,
+    program: SwapperProgram,
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
-        busy = pool.submit(anywhere.call, "/upstream/b/x?hold=k")
-        model = anywhere.upstream_url("b")
+        busy = pool.submit(program.call, "/upstream/b/x?hold=k")
+        model = program.upstream_url("b")
         fake_state(model, min_held=1)
-        with EventStream(anywhere.url, CHAT, streaming("slow")) as stream:
+        with EventStream(program.url, CHAT, streaming("slow")) as stream:
             stream.wait_for("loading model: slow")
-        anywhere.wait_for_log("message=Cancel")
+        program.wait_for_log("message=Cancel")
         fake_release(model, "k")
 
         assert busy.result().status == 200
-        assert anywhere.chat("b").status == 200
-    assert "start model=slow" not in anywhere.call("/logs").body.decode()
-    assert "Traceback (most recent call last):" not in anywhere.lines
+        assert program.chat("b").status == 200
+    assert "start model=slow" not in program.call("/logs").body.decode()
+    assert "Traceback (most recent call last):" not in program.lines
 
 
 def test_a_client_that_leaves_during_the_answer_ends_lease_and_exchange(
-    anywhere: SwapperProgram,
+    program: SwapperProgram,
 ) -> None:
     target = f"{CHAT}?tokens=100&hold=k&hold_at=2"
-    with EventStream(anywhere.url, target, streaming("slow")) as stream:
+    with EventStream(program.url, target, streaming("slow")) as stream:
         stream.wait_for("Done!")
-        model = anywhere.upstream_url("slow")
+        model = program.upstream_url("slow")
         fake_state(model, min_held=1)
     fake_state(model, min_hangups=1)
 
-    assert anywhere.chat("b").status == 200  # nothing counts on slow any more
-    assert "Traceback (most recent call last):" not in anywhere.lines
+    assert program.chat("b").status == 200  # nothing counts on slow any more
+    assert "Traceback (most recent call last):" not in program.lines
 
 
 def test_an_answer_arrives_as_it_is_made_after_the_text(
-    anywhere: SwapperProgram,
+    program: SwapperProgram,
 ) -> None:
     target = f"{CHAT}?tokens=4&hold=k&hold_at=2"
-    with EventStream(anywhere.url, target, streaming("slow")) as stream:
+    with EventStream(program.url, target, streaming("slow")) as stream:
         while b'"content": " 1"' not in stream.received:
             assert stream.event()
-        fake_release(anywhere.upstream_url("slow"), "k")  # only now the rest is made
+        fake_release(program.upstream_url("slow"), "k")  # only now the rest is made
         assert stream.rest().endswith(b"data: [DONE]\n\n")
 
 
@@ -231,10 +225,10 @@ def test_an_answer_arrives_as_it_is_made_after_the_text(
     ],
 )
 def test_q3_an_upstream_that_fails_after_the_text_is_an_error_event(
-    tmp_path: Path, control: str, status: int, message: str
+    tmp_path: Path, server: str, control: str, status: int, message: str
 ) -> None:
     config = config_text({"slow": "--ready-after 0.5"}, ON)
-    with SwapperProgram(tmp_path, config) as program:
+    with SwapperProgram(tmp_path, config, server=server) as program:
         answer = program.call(f"{CHAT}?{control}", streaming("slow"))
         program.wait_for_log(f"loading stream began model=slow status={status}")
         again = program.chat("slow")
@@ -248,18 +242,21 @@ def test_q3_an_upstream_that_fails_after_the_text_is_an_error_event(
 
 def test_a_truncated_answer_after_the_text_is_passed_on_as_truncated(
     tmp_path: Path,
+    server: str,
 ) -> None:
     config = config_text({"slow": "--ready-after 0.5"}, ON)
-    with SwapperProgram(tmp_path, config) as program:
+    with SwapperProgram(tmp_path, config, server=server) as program:
         with pytest.raises(Exception, match=r"IncompleteRead|incomplete"):
             program.call(f"{CHAT}?drop=body", streaming("slow"))
 
         assert program.chat("slow").status == 200
 
 
-def test_an_answer_that_is_no_stream_follows_the_text(tmp_path: Path) -> None:
+def test_an_answer_that_is_no_stream_follows_the_text(
+    tmp_path: Path, server: str
+) -> None:
     config = config_text({"slow": "--ready-after 0.5"}, ON)
-    with SwapperProgram(tmp_path, config) as program:
+    with SwapperProgram(tmp_path, config, server=server) as program:
         answer = program.call(f"{CHAT}?echo=1", streaming("slow"))
 
     seen = json.loads(answer.body.rpartition(b"\n\n")[2])
@@ -267,9 +264,9 @@ def test_an_answer_that_is_no_stream_follows_the_text(tmp_path: Path) -> None:
     assert json.loads(seen["body"]) == streaming("slow")
 
 
-def test_the_answer_is_asked_for_uncompressed(tmp_path: Path) -> None:
+def test_the_answer_is_asked_for_uncompressed(tmp_path: Path, server: str) -> None:
     config = config_text({"slow": "--ready-after 0.5"}, ON)
-    with SwapperProgram(tmp_path, config) as program:
+    with SwapperProgram(tmp_path, config, server=server) as program:
         answer = program.call(
             f"{CHAT}?echo=1", streaming("slow"), headers={"Accept-Encoding": "gzip"}
         )
@@ -281,10 +278,10 @@ def test_the_answer_is_asked_for_uncompressed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", [CHAT, "/v1/messages", "/v1/responses"])
 def test_heartbeats_are_comments_and_the_answer_follows_unchanged(
-    tmp_path: Path, target: str
+    tmp_path: Path, server: str, target: str
 ) -> None:
     config = config_text({"slow": "--ready-after 1"}, HEARTBEAT)
-    with SwapperProgram(tmp_path, config) as program:
+    with SwapperProgram(tmp_path, config, server=server) as program:
         cold = program.call(target, streaming("slow"))
         warm = program.call(target, streaming("slow"))
 
@@ -294,9 +291,12 @@ def test_heartbeats_are_comments_and_the_answer_follows_unchanged(
     assert cold.body == beat + warm.body
 
 
-def test_a_heartbeat_tells_the_place_in_the_queue(tmp_path: Path) -> None:
+def test_a_heartbeat_tells_the_place_in_the_queue(tmp_path: Path, server: str) -> None:
     config = config_text({"a": "", "b": ""}, HEARTBEAT)
-    with SwapperProgram(tmp_path, config) as program, ThreadPoolExecutor(1) as pool:
+    with (
+        SwapperProgram(tmp_path, config, server=server) as program,
+        ThreadPoolExecutor(1) as pool,
+    ):
         busy = pool.submit(program.call, "/upstream/b/x?hold=k")
         model = program.upstream_url("b")
         fake_state(model, min_held=1)
@@ -308,11 +308,13 @@ def test_a_heartbeat_tells_the_place_in_the_queue(tmp_path: Path) -> None:
         assert busy.result().status == 200
 
 
-def test_q3_a_failed_load_with_heartbeats_is_an_error_event(tmp_path: Path) -> None:
+def test_q3_a_failed_load_with_heartbeats_is_an_error_event(
+    tmp_path: Path, server: str
+) -> None:
     config = config_text(
         {"a": "--ready-after 30 --exit-after 0.4 --exit-code 3"}, HEARTBEAT
     )
-    with SwapperProgram(tmp_path, config) as program:
+    with SwapperProgram(tmp_path, config, server=server) as program:
         answer = program.chat("a", stream=True)
 
     assert answer.body.startswith(b": loading a\n\ndata: {")
@@ -329,9 +331,13 @@ def test_an_unload_ends_the_text_with_an_error(program: SwapperProgram) -> None:
     assert stream.received.endswith(b"data: [DONE]\n\n")
 
 
-def test_ls5_forty_waiting_streams_are_told_forty_places(tmp_path: Path) -> None:
+def test_ls5_forty_waiting_streams_are_told_forty_places(
+    tmp_path: Path, server: str
+) -> None:
     extra = f"    concurrencyLimit: 200\n{ON}"
-    with SwapperProgram(tmp_path, config_text({"b": "", "a": ""}, extra)) as program:
+    with SwapperProgram(
+        tmp_path, config_text({"b": "", "a": ""}, extra), server=server
+    ) as program:
         program.chat("b")
         model = program.upstream_url("b")
         with ThreadPoolExecutor(41) as pool, ExitStack() as stack:

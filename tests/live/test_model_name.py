@@ -24,11 +24,13 @@ MULTIPART = "multipart/form-data; boundary=Q"
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
+def program(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     config = config_text(dict.fromkeys(("m1", "hid"), "--default echo=1"))
     config += "groups: {g: {swap: false, members: [m1, hid]}}\n"
     folder: Path = tmp_path_factory.mktemp("names")
-    with SwapperProgram(folder, config) as made:
+    with SwapperProgram(folder, config, server=server) as made:
         yield made
 
 

@@ -65,10 +65,14 @@ UPLOAD = (
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
+def program(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     command = fake_model_command("--default", "echo=1")
     config = CONFIG % (free_ports(9), command)
-    with SwapperProgram(tmp_path_factory.mktemp("names"), config) as made:
+    with SwapperProgram(
+        tmp_path_factory.mktemp("names"), config, server=server
+    ) as made:
         yield made
 
 

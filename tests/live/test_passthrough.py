@@ -40,14 +40,16 @@ def agree(peer: Peer) -> None:
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
+def program(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     models = dict.fromkeys(("m1", "hid", "comfyui_auto", "other"), "--default echo=1")
     with ScriptedUpstream(agree) as peer:
         config = config_text({**models, "wsm": ""}, ROOM.replace("PEER", peer.url))
         config = config.replace("  wsm:\n", f"  wsm:\n{IGNORE}")
         config = config.replace("  hid:\n", "  hid:\n    aliases: [h]\n")
         folder: Path = tmp_path_factory.mktemp("passthrough")
-        with SwapperProgram(folder, config) as made:
+        with SwapperProgram(folder, config, server=server) as made:
             yield made
 
 
@@ -63,14 +65,24 @@ def refused(program: SwapperProgram, target: str, **rest: Any) -> str:
     return message
 
 
-def upgraded(program: SwapperProgram, target: str, *lines: str) -> tuple[Answer, bytes]:
-    """Ask for an upgrade with these header lines; return the head and an echo."""
+def upgraded(
+    program: SwapperProgram, target: str, *lines: str, early: bytes = b""
+) -> tuple[Answer, bytes]:
+    """Ask for an upgrade with these header lines; return the head and an echo.
+
+    Args:
+        early: sent with the head; a client has to wait for the 101 (RFC 6455 4.1),
+            but not every one does.
+    """
     port = int(program.url.rpartition(":")[2])
     sent = "\r\n".join([f"GET {target} HTTP/1.1", "Host: h", *lines, "", ""])
     with connect(port) as sock:
-        sock.sendall(sent.encode() + b"ping")
+        sock.sendall(sent.encode() + early)
         head = read_head(sock)
-        return head, receive(sock, 4) if head.status == 101 else b""
+        if head.status != 101:
+            return head, b""
+        sock.sendall(b"ping")
+        return head, receive(sock, len(early) + 4)
 
 
 def websocket(program: SwapperProgram, target: str) -> WebSocket:
@@ -152,10 +164,12 @@ def test_cu3_upstream_may_start_it_too(program: SwapperProgram) -> None:
     assert program.call("/upstream/comfyui_auto/api/x").status == 200
 
 
-def test_comfyui_is_absent_without_its_model(tmp_path: Path) -> None:
+def test_comfyui_is_absent_without_its_model(tmp_path: Path, server: str) -> None:
     """A peer's model of that name does not count."""
     peers = "peers: {p: {proxy: 'http://127.0.0.1:9', models: [comfyui_auto]}}\n"
-    with SwapperProgram(tmp_path, config_text({"a": ""}, peers)) as program:
+    with SwapperProgram(
+        tmp_path, config_text({"a": ""}, peers), server=server
+    ) as program:
         for target in ("/comfyui/", "/comfyui/x"):
             answer = program.call(target)
             assert answer.status == 404
@@ -201,6 +215,13 @@ def test_w2_how_an_upgrade_is_recognised(
 
     assert (head.status, echo) == (101, b"ping")
     assert head["connection"] == "Upgrade"
+
+
+def test_w2_what_is_sent_before_the_101_arrives_too(program: SwapperProgram) -> None:
+    lines = ("Connection: Upgrade", "Upgrade: websocket")
+    head, echo = upgraded(program, "/upstream/m1/ws?raw=1", *lines, early=b"early")
+
+    assert (head.status, echo) == (101, b"earlyping")
 
 
 @pytest.mark.parametrize(
@@ -287,9 +308,10 @@ def test_w5_an_upgrade_to_a_peer(program: SwapperProgram) -> None:
         ("/props?model=p2/other", b"GET /props?model=other HTTP/1.1\n"),
     ):
         with connect(port) as sock:
-            sock.sendall(f"GET {target} HTTP/1.1\r\n{lines}".encode() + b"x")
+            sock.sendall(f"GET {target} HTTP/1.1\r\n{lines}".encode())
             assert read_head(sock).status == 101
             assert receive(sock, len(seen)) == seen
+            sock.sendall(b"x")
             assert receive(sock, 1) == b"x"
 
 

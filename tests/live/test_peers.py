@@ -92,7 +92,7 @@ profiles:
 
 
 @pytest.fixture(scope="module")
-def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixture]:
+def peers(tmp_path_factory: pytest.TempPathFactory, server: str) -> Iterator[Fixture]:
     with ExitStack() as stack:
         p1 = stack.enter_context(FakeModel("--default", "echo=1", name="p1"))
         p2 = stack.enter_context(FakeModel("--default", "echo=1", name="p2"))
@@ -101,7 +101,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixture]:
         text = peers_text(p1, p2, late.url, cut.url)
         config = config_text({"m1": "--default echo=1"}, text)
         folder: Path = tmp_path_factory.mktemp("peers")
-        program = stack.enter_context(SwapperProgram(folder, config))
+        program = stack.enter_context(SwapperProgram(folder, config, server=server))
         yield Fixture(program, p1, p2)
         output = "\n".join(program.lines) + program.call("/logs").body.decode()
         assert PEER_KEY not in output
@@ -367,14 +367,16 @@ def test_no_path_leads_to_another_host(peers: Fixture, target: str) -> None:
             assert header(seen, "Host") == [f"127.0.0.1:{peers.p1.port}"]
 
 
-def test_q4_a_key_of_ours_never_goes_to_a_peer(peers: Fixture, tmp_path: Path) -> None:
+def test_q4_a_key_of_ours_never_goes_to_a_peer(
+    peers: Fixture, tmp_path: Path, server: str
+) -> None:
     config = f"""\
 apiKeys: [{OUR_KEY}]
 peers:
   open: {{proxy: "{peers.p2.url}", models: [a]}}
   closed: {{proxy: "{peers.p1.url}", models: [b], apiKey: {PEER_KEY}}}
 """
-    with SwapperProgram(tmp_path, config) as program:
+    with SwapperProgram(tmp_path, config, server=server) as program:
         for name, value in (
             ("Authorization", f"Bearer {OUR_KEY}"),
             ("x-api-key", OUR_KEY),

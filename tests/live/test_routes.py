@@ -1,12 +1,15 @@
 """Routes over a real socket against the whole program."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fakes.http_client import read_answer
 from tests.fakes.program import SwapperProgram, config_text
+from tests.fakes.raw_client import connect
 
 pytestmark = pytest.mark.live
 
@@ -31,12 +34,14 @@ groups: {g: {swap: false, members: [m1, author/model, author, hid]}}
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
+def program(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     config = config_text({"m1": "--default echo=1"})
     command = config.split("cmd: |\n")[1].strip()
     config += MORE.replace("COMMAND", command.replace("--name m1", "--name x"))
     folder: Path = tmp_path_factory.mktemp("routes")
-    with SwapperProgram(folder, config) as made:
+    with SwapperProgram(folder, config, server=server) as made:
         yield made
 
 
@@ -114,7 +119,6 @@ def test_use_model_name_replaces_only_the_name(program: SwapperProgram) -> None:
         ("HEAD", "/upstream/m1", 301, "/upstream/m1/"),
         ("POST", "/upstream/m1?x=1", 308, "/upstream/m1/?x=1"),
         ("GET", "/upstream/alias1", 301, "/upstream/alias1/"),
-        ("GET", "/upstream", 302, "/ui/models"),
     ],
 )
 def test_u1_redirects(
@@ -157,7 +161,7 @@ def test_u6_unknown_names(program: SwapperProgram, target: str) -> None:
     assert answer.json()["error"]["message"] == "model not found"
 
 
-def test_l5_l9_model_list(program: SwapperProgram) -> None:
+def test_l3_l5_l9_model_list(program: SwapperProgram) -> None:
     answer = program.call("/v1/models", headers={"Origin": "http://o"})
     rows = {row["id"]: row for row in answer.json()["data"]}
 
@@ -233,3 +237,106 @@ def test_the_whole_upload_form_stays_byte_identical(program: SwapperProgram) -> 
     got = echo(program, "/v1/audio/transcriptions", raw, headers=headers)
 
     assert got["body_bytes"] == len(raw)
+
+
+# --- routing itself -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status", "location"),
+    [
+        pytest.param("GET", "/", 302, "/ui", id="G4"),
+        pytest.param("GET", "/?k=1", 302, "/ui", id="G4 query"),
+        pytest.param("GET", "/ui", 307, "/ui/", id="G5"),
+        pytest.param("GET", "/upstream", 302, "/ui/models", id="G6"),
+        pytest.param("POST", "/upstream", 307, "/upstream/", id="G6 POST"),
+        pytest.param("GET", "/v1//models", 307, "/v1/models", id="G7"),
+        pytest.param("GET", "/v1/./models", 307, "/v1/models", id="G7 dot"),
+        pytest.param("GET", "/v1/x/../models", 307, "/v1/models", id="G7 dots"),
+        pytest.param(
+            "GET",
+            "/upstream/m1/a//b%2Fc?k=1",
+            307,
+            "/upstream/m1/a/b%2Fc?k=1",
+            id="G8",
+        ),
+    ],
+)
+def test_where_paths_are_sent_on(
+    program: SwapperProgram, method: str, target: str, status: int, location: str
+) -> None:
+    answer = program.call(target, method=method)
+
+    assert (answer.status, answer.header("Location")) == (status, location)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allow"),
+    [
+        pytest.param("POST", "/health", "GET, HEAD", id="G3"),
+        ("GET", "/v1/chat/completions", "POST"),
+        ("DELETE", "/v1/audio/voices", "GET, HEAD, POST"),
+        ("POST", "/api/profiles/active", "PUT"),
+        ("POST", "/ui/", "GET, HEAD"),
+    ],
+)
+def test_g3_methods_that_a_route_does_not_have(
+    program: SwapperProgram, method: str, target: str, allow: str
+) -> None:
+    for accept in ("*/*", "text/html"):
+        answer = program.call(target, method=method, headers={"Accept": accept})
+
+        assert (answer.status, answer.header("Allow")) == (405, allow)
+        assert answer.header("Content-Type") == "text/plain; charset=utf-8"
+        assert answer.header("X-Content-Type-Options") == "nosniff"
+        assert answer.body == b"Method Not Allowed\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        pytest.param("/nope", 404, id="G10"),
+        pytest.param("/%68ealth", 200, id="G11"),
+        pytest.param("/v1%2Fmodels", 404, id="G11 slash"),
+        ("/health/", 404),
+        ("/Health", 404),
+        ("/v1/models/m1", 404),
+        ("/chat/completions", 404),
+        ("/api", 404),
+        ("/favicon.ico", 404),
+        ("/ui/app.js", 404),
+    ],
+)
+def test_g10_g11_which_paths_there_are(
+    program: SwapperProgram, target: str, status: int
+) -> None:
+    answer = program.call(target, headers={"Accept": "text/html"})
+
+    assert answer.status == status
+    if status == 404:
+        assert answer.header("Content-Type") == "text/plain; charset=utf-8"
+        assert answer.header("X-Content-Type-Options") == "nosniff"
+        assert answer.header("WWW-Authenticate") is None
+        assert answer.body == b"404 page not found\n"
+
+
+def test_an_absolute_target_is_its_path(program: SwapperProgram) -> None:
+    """Section 2.2: the host in it is ignored."""
+    with connect(int(program.url.rpartition(":")[2])) as sock:
+        sock.sendall(b"GET http://elsewhere.example/health HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert read_answer(sock).body == b"OK"
+
+
+@pytest.mark.parametrize("target", ["/ui/", "/ui/models"])
+def test_the_first_page_leads_on(program: SwapperProgram, target: str) -> None:
+    """As text, and as a page for a browser."""
+    text = program.call(target)
+    page = program.call(target, headers={"Accept": "text/html,*/*"})
+
+    assert text.header("Content-Type") == "text/plain; charset=utf-8"
+    links = re.findall(rf"{program.url}(/\S+)", text.body.decode())
+    assert page.header("Content-Type") == "text/html; charset=utf-8"
+    assert re.findall('href="([^"]*)"', page.body.decode()) == links
+    assert "/running" in links
+    for link in links:
+        assert program.call(link, method="HEAD").status == 200

@@ -31,6 +31,7 @@ from swapper.web.routes.logs import LogRoutes
 from swapper.web.routes.models import ModelRoutes
 from swapper.web.routes.operations import OperationRoutes
 from swapper.web.routes.profiles import ProfileRoutes
+from swapper.web.routes.ui import PageRoutes
 from swapper.web.routes.upstream import UpstreamRoutes
 from swapper.web.routing import ANY, Handler, Routes
 from swapper.web.selectors import Selectors
@@ -119,7 +120,7 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
     log = LogRoutes(config, services.logs, services.ending)
     guard = KeyCheck(config.api_keys).guard
     public: dict[str, dict[str, Handler]] = {
-        "/": {"GET": operations.index},
+        "/": {"GET": lambda _: redirect("/ui", 302)},
         "/health": {"GET": operations.health},
         "/wol-health": {"GET": operations.health},
         "/upstream": {"GET": lambda _: redirect("/ui/models", 302)},
@@ -146,6 +147,7 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
         "/upstream/": {ANY: upstream.serve},
         "/comfyui/": {ANY: comfy.serve},
         "/api/inflight/": {"POST": events.cancel},
+        "/ui/": {"GET": PageRoutes(config).serve},
         "/logs/stream/": {"GET": log.stream},
         "/api/models/unload/": {"POST": operations.unload_one},
     }

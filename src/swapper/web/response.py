@@ -4,9 +4,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Protocol
+from typing import Final, Protocol
 
 from swapper.core.json import JsonValue
+
+NOSNIFF: Final = (("X-Content-Type-Options", "nosniff"),)
+"""Header of plain texts that a browser shall not take for a page."""
 
 
 @dataclass(slots=True)
@@ -87,6 +90,11 @@ def json_response(
     """Return a response whose body is *value* as JSON."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text_response(text, status, content_type="application/json", headers=headers)
+
+
+def not_found() -> Response:
+    """Return what routing itself says of a path that is not there."""
+    return text_response("404 page not found\n", 404, headers=NOSNIFF)
 
 
 def redirect(location: str, status: int) -> Response:

@@ -11,14 +11,18 @@ from typing import Final, TypeAlias
 from urllib.parse import unquote
 
 from swapper.web.request import Request
-from swapper.web.response import Response, redirect, text_response
+from swapper.web.response import (
+    NOSNIFF,
+    Response,
+    not_found,
+    redirect,
+    text_response,
+)
 
 Handler: TypeAlias = Callable[[Request], Response]
 
 ANY: Final = "*"
 """Stands for every method in a route table."""
-
-_NOSNIFF = (("X-Content-Type-Options", "nosniff"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,12 @@ class Routes:
             return _redirect(request, clean)
         methods = self._methods(request)
         if methods is None:
-            return text_response("404 page not found\n", 404, headers=_NOSNIFF)
+            return not_found()
         handler = _handler_for(methods, request.method)
         if handler is None:
             allow = ", ".join(sorted(_allowed(methods)))
             return text_response(
-                "Method Not Allowed\n", 405, headers=(("Allow", allow), *_NOSNIFF)
+                "Method Not Allowed\n", 405, headers=(("Allow", allow), *NOSNIFF)
             )
         return handler(request)
 

@@ -19,16 +19,6 @@ class OperationRoutes:
         """Say that the listener is up, whatever the models do."""
         return text_response("OK")
 
-    def index(self, request: Request) -> Response:
-        """Tell a person with a browser or curl where to go on."""
-        base = f"http://{request.header('Host') or 'localhost'}"
-        return text_response(
-            f"swapper {__version__} serves {len(self._config.models)} models.\n\n"
-            f"{base}/v1/models        what there is\n"
-            f"{base}/running          what runs\n"
-            f"{base}/logs/stream      what happens\n"
-        )
-
     def version(self, request: Request) -> Response:  # noqa: ARG002 - a handler
         """Tell what this is."""
         return json_response(
