@@ -4,6 +4,7 @@ The request thread owns it; what other threads may call stands at the end.
 """
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -168,6 +169,14 @@ class Connection:
         finally:
             self.reader.body_deadline = None
         return body.complete
+
+    def has_unread(self) -> bool:
+        """Return whether the client has sent more than was read, or its end."""
+        if self.reader.buffered:
+            return True
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     def take_over(self) -> tuple[socket.socket, bytes]:
         """Give the socket to the request; see ``ClientConnection.takeover``."""

@@ -71,6 +71,9 @@ def decode_path(path: str) -> str:
 def _origin_form(head: RequestHead) -> str:
     """Return path and query as sent; the host of an absolute target is ignored."""
     target = head.target
+    if head.method == "CONNECT":
+        # relayed, the two sides would differ about where HTTP ends
+        raise ProtocolError("no request target can be CONNECTed to here")
     if "#" in target:
         raise ProtocolError("fragment in the request target")
     if target.startswith("/") or (target == "*" and head.method == "OPTIONS"):

@@ -101,6 +101,8 @@ class RequestHandler(WSGIRequestHandler):
             finally:
                 has_room = self._table.end_request(self._connection)
                 self.close_connection = not (may_stay and has_room)
+            if self.close_connection and self._connection.has_unread():
+                self._lingers = True
 
     def _read_head(self) -> RequestHead | None:
         limits = self.server.limits

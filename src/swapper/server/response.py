@@ -242,8 +242,10 @@ class ResponseWriter:
         if not self._status:
             raise RuntimeError("the application did not call start_response")
         length, wants_close, headers = self._sort_headers()
-        if length is None and whole_bytes is not None and self._status[:3] != "304":
-            length = whole_bytes
+        if length is None and self._status[:3] != "304":
+            # an answer to HEAD that has no body does not tell what GET would give
+            is_unknown = self._request.method == "HEAD" and not whole_bytes
+            length = None if is_unknown else whole_bytes
         if self._status[:3] == "204" or self._status.startswith("1"):
             length = None  # RFC 9110 section 8.6
         self.framing = self._choose_framing(length)

@@ -218,6 +218,16 @@ def test_a_large_unread_body_costs_the_connection_but_not_the_answer(
     assert not sender.is_alive()
 
 
+def test_bytes_behind_the_last_request_do_not_cost_its_answer(serve: Serve) -> None:
+    """Closing over unread bytes resets the connection; some clients add a line end."""
+    last = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    with connect(serve(answering([b"answer"])).port) as sock:
+        sock.sendall(last + b"\r\n" * 100_000)
+
+        assert read_answer(sock).body == b"answer"
+        assert read_all(sock) == b""
+
+
 def test_an_unread_body_that_does_not_come_is_not_waited_for(serve: Serve) -> None:
     with connect(serve(answering([b"unread"])).port) as sock:
         sock.sendall(post(10) + b"abc")

@@ -175,6 +175,8 @@ def test_a_stream_to_http_1_0_ends_with_the_connection(serve: Serve) -> None:
         ([b"abc"], [], ["3"]),
         ([b"abc"], [("Content-Length", "3")], ["3"]),
         ([], [("Content-Length", "12345")], ["12345"]),
+        ([], [], []),
+        ([b""], [], []),
         (Pieces([b"abc"]), [("Content-Length", "3")], ["3"]),
         (Pieces([b"abc"]), [], []),
     ],

@@ -68,6 +68,12 @@ def test_other_targets_are_refused(target: bytes) -> None:
         environ(line=b"GET " + target + b" HTTP/1.1")
 
 
+@pytest.mark.parametrize("target", [b"host:443", b"/a", b"http://host/"])
+def test_connect_is_refused(target: bytes) -> None:
+    with pytest.raises(ProtocolError, match="CONNECT"):
+        environ(line=b"CONNECT " + target + b" HTTP/1.1")
+
+
 def test_headers_become_keys_and_repeated_ones_are_joined() -> None:
     made = environ(
         b"X-A: 1",
