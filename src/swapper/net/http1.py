@@ -140,8 +140,11 @@ def parse_response_head(raw: bytes, *, request_method: str) -> ResponseHead:
     headers, known = _fields(lines)
     framing, length = _framing(known, version)
     keep_alive = _keep_alive(known, version)
+    body_is_announced = framing is Framing.CHUNKED or length > 0
     if request_method == "HEAD" or status in {204, 304} or status < 200:
         framing, length = Framing.NONE, 0
+        # announced all the same, the body may be on its way (RFC 9112 section 6.3)
+        keep_alive = keep_alive and not (status == 204 and body_is_announced)
     elif framing is None:
         framing, keep_alive = Framing.CLOSE, False
     return ResponseHead(
@@ -244,7 +247,8 @@ def _framing_name(name: str) -> str | None:
     """
     # the limit keeps the cache small, whatever clients send
     if len(name) > _MAX_NAME_CHARS or _NAME.fullmatch(name) is None:
-        raise ProtocolError(f"malformed header name {name[:100]!r}")
+        # not what it is: part of a folded credential would get into logs
+        raise ProtocolError("malformed header name")
     lower = name.lower()
     return lower if lower in _FRAMING_NAMES else None
 

@@ -225,6 +225,18 @@ def test_a_response_delimited_by_close_ends_the_connection() -> None:
     assert not head.keep_alive
 
 
+@pytest.mark.parametrize("field", [b"Content-Length: 4", b"Transfer-Encoding: chunked"])
+def test_a_204_that_announces_a_body_is_not_trusted_with_another_request(
+    field: bytes,
+) -> None:
+    line = b"HTTP/1.1 204 No Content"
+    head = parse_response_head(response(field, line=line), request_method="GET")
+    empty = response(b"Content-Length: 0", line=line)
+
+    assert (head.framing, head.keep_alive) == (Framing.NONE, False)
+    assert parse_response_head(empty, request_method="GET").keep_alive
+
+
 def test_reasons_are_kept() -> None:
     head = parse_response_head(
         response(line=b"HTTP/1.1 299 Very  Odd\xe9"), request_method="GET"
@@ -280,6 +292,15 @@ def test_the_refusal_names_the_header() -> None:
 def test_malformed_fields_are_refused(line: bytes) -> None:
     with pytest.raises(ProtocolError):
         check_field(line)
+
+
+def test_a_refusal_does_not_repeat_what_may_be_part_of_a_credential() -> None:
+    folded = request(b"Authorization: Bearer", b" secret-key: x")
+
+    with pytest.raises(ProtocolError) as caught:
+        parse_request_head(folded)
+
+    assert "secret-key" not in str(caught.value)
 
 
 def test_list_items_are_trimmed_lower_cased_and_never_blank() -> None:
