@@ -31,6 +31,7 @@ class AnswerBody:
     __slots__ = (
         "_body",
         "_connection",
+        "_cut",
         "_failure",
         "_faults",
         "_head",
@@ -53,7 +54,8 @@ class AnswerBody:
     ) -> None:
         self._connection: Connection = exchange.connection
         self._upload = exchange.upload
-        self._may_keep = head.keep_alive and not exchange.was_cut
+        self._cut = exchange.failure
+        self._may_keep = head.keep_alive and exchange.failure is None
         self._head = head
         self._token = token
         self._pool = pool
@@ -134,11 +136,16 @@ class AnswerBody:
     def _receive(self, limit_bytes: int) -> bytes:
         if self._upload is not None:
             self._upload.advance()
+            self._cut = self._upload.failure
             if self._upload.is_finished:
                 self._upload = None
         data = self._body.read1(limit_bytes)
-        if not data and self._head.framing is Framing.CLOSE and self._is_unwanted():
-            raise ClientGoneError("closed before the end")
+        if not data and self._head.framing is Framing.CLOSE:
+            if self._is_unwanted():
+                raise ClientGoneError("closed before the end")
+            if self._cut is not None:
+                # sending has met the reset, or reading would have: not a whole body
+                raise self._cut
         return data
 
     def _is_unwanted(self) -> bool:

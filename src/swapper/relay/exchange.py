@@ -104,15 +104,15 @@ class Exchange:
     Attributes:
         connection: bound to the request's token.
         upload: what is still to be sent because the answer came first, else None.
-        was_cut: sending failed; an answer may have come all the same.
+        failure: why sending failed; an answer may have come all the same.
     """
 
-    __slots__ = ("_request", "_was_heard", "connection", "upload", "was_cut")
+    __slots__ = ("_request", "_was_heard", "connection", "failure", "upload")
 
     def __init__(self, connection: Connection, request: Outgoing) -> None:
         self.connection = connection
         self.upload: Upload | None = None
-        self.was_cut = False
+        self.failure: OSError | None = None
         self._request = request
         self._was_heard = False  # something has come back
 
@@ -129,13 +129,12 @@ class Exchange:
             ProtocolError: the answer is not HTTP.
             SwapperError: the client's body broke off or is malformed.
         """
-        failure = self._send()
-        self.was_cut = failure is not None
+        self.failure = self._send()
         try:
             answer = self._final_head(timeout_s)
         except OSError:
-            if failure is not None:
-                raise failure from None
+            if self.failure is not None:
+                raise self.failure from None
             raise
         if self.upload is not None:
             self._settle_upload(self.upload, answer)

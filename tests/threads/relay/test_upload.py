@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from swapper.core.errors import BadRequestError, ClientGoneError
+from swapper.core.errors import BadRequestError, ClientGoneError, UpstreamError
 from swapper.net.http1 import ProtocolError
 from swapper.net.stream import TruncatedError
 from swapper.relay import Upstream
@@ -99,6 +99,27 @@ def test_an_early_refusal_is_delivered_and_ends_the_upload(
         assert b"".join(response) == b"no!"
         assert idle_connections(upstream) == 0
         is_read.set()
+
+
+def test_an_answer_cut_by_a_reset_is_not_whole_though_sending_met_the_reset() -> None:
+    """Whoever meets a reset first is told; for all others the stream just ends."""
+    may_reset, is_reset = threading.Event(), threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        assert may_reset.wait(10)
+        peer.reset()
+        is_reset.set()
+
+    with ScriptedUpstream(script) as server:
+        upstream = Upstream(server.url, "model x")
+        response = post(upstream, Endless())
+        assert response.read1() == b"half"
+        may_reset.set()
+        assert is_reset.wait(10)
+        with pytest.raises(UpstreamError, match="broke off its answer after 4 bytes"):
+            response.read1()
 
 
 def test_nothing_more_is_taken_from_the_client_after_a_refusal() -> None:
