@@ -221,13 +221,13 @@ class _Body:
         environ = request.environ
         logger.info(
             'Request %s "%s %s %s" %d %d "%s" %.3fs',
-            client_ip(environ),
+            _printable(client_ip(environ)),
             request.method,
-            environ.get("PATH_INFO", ""),
+            _printable(environ.get("PATH_INFO", "")),
             environ.get("SERVER_PROTOCOL", ""),
             self._response.status,
             self._bytes,
-            request.header("User-Agent"),
+            _printable(request.header("User-Agent")),
             time.monotonic() - self._started_s,
             extra={"request_id": request.id},  # whatever thread ends the response
         )
@@ -239,3 +239,12 @@ def _name_request(response: Response, request_id: str) -> None:
     if any(name.lower() == "x-request-id" for name, _ in headers):
         headers = [pair for pair in headers if pair[0].lower() != "x-request-id"]
     response.headers = [*headers, ("X-Request-Id", request_id)]
+
+
+def _printable(text: str) -> str:
+    """Return what WSGI has as latin-1 as UTF-8 that forges no line of the log."""
+    if text.isascii() and text.isprintable():
+        return text
+    decoded = text.encode("latin-1").decode("utf-8", "backslashreplace")
+    escaped = (c if c.isprintable() else ascii(c)[1:-1] for c in decoded)
+    return "".join(escaped)

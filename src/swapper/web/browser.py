@@ -42,11 +42,19 @@ def refuse_cross_site(request: Request) -> None:
         return
     site = request.header("Sec-Fetch-Site")
     origin = request.header("Origin")
-    is_foreign = bool(origin) and urlsplit(origin).netloc != request.header("Host")
+    is_foreign = bool(origin) and _host_of(origin) != request.header("Host")
     if site == "cross-site" or (is_foreign and site not in {"same-origin", "none"}):
         raise ForbiddenError(
             f"cross-site request refused: {request.path} is not for other sites' pages"
         )
+
+
+def _host_of(origin: str) -> str:
+    """Return host and port of an origin, "" if it has none or is malformed."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _is_guarded(request: Request) -> bool:

@@ -98,5 +98,9 @@ def not_found() -> Response:
 
 
 def redirect(location: str, status: int) -> Response:
-    """Return a redirect without a body; *location* keeps its percent-encoding."""
-    return Response(status, [("Location", location), ("Content-Length", "0")])
+    r"""Return a redirect without a body; *location* keeps its percent-encoding.
+
+    Browsers read a backslash as a slash, and ``/\host`` as another host.
+    """
+    place = location.replace("\\", "%5C")
+    return Response(status, [("Location", place), ("Content-Length", "0")])

@@ -39,6 +39,7 @@ def test_g9_preflight_allows_what_is_asked_for(asked: str | None, allowed: str) 
         ("GET", "/unl%6Fad", {"Sec-Fetch-Site": "cross-site"}),
         ("POST", "/api/models/unload", {"Origin": "http://evil.example"}),
         ("POST", "/api/models/unload", {"Origin": "null"}),
+        ("POST", "/api/models/unload", {"Origin": "http://[::1"}),
         ("POST", "/upstream/m/x", {"Origin": "http://127.0.0.1:9"}),
         ("DELETE", "/upstream/m/x", {"Sec-Fetch-Site": "cross-site"}),
         ("GET", "/upstream/m/ws", {**UPGRADE, "Origin": "http://evil.example"}),
