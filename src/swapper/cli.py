@@ -38,6 +38,7 @@ Usage: swapper --config FILE [options]
                          127.0.0.1:8443); :8080 listens on every interface
   --tls-cert-file FILE   PEM certificate; turns TLS on
   --tls-key-file FILE    PEM private key
+  --log-format FORMAT    of swapper's own log lines: text (default) or json
   --check-config         load the configuration, print what is in it, and exit
   --print-schema         print a JSON schema for editors and exit
   --version              print the version and exit
@@ -57,6 +58,7 @@ class Options:
     listen: str = ""
     tls_cert_file: str = ""
     tls_key_file: str = ""
+    log_format: str = "text"
     check_config: bool = False
     print_schema: bool = False
     version: bool = False
@@ -159,6 +161,8 @@ def _problem_with(options: Options) -> str:
         return "one of --config and --config-dir is needed; --help tells more"
     if bool(options.tls_cert_file) != bool(options.tls_key_file):
         return "TLS needs both --tls-cert-file and --tls-key-file"
+    if options.log_format not in {"text", "json"}:
+        return f"--log-format is text or json, not {options.log_format!r}"
     return ""
 
 
@@ -174,7 +178,8 @@ def _serve(
     )
     files = ConfigFiles(options.config, options.config_dir, watch)
     try:
-        return serve(config, files, listen, sys.stdout.buffer)
+        is_json = options.log_format == "json"
+        return serve(config, files, listen, sys.stdout.buffer, is_json=is_json)
     except (OSError, ValueError) as exc:
         print(f"swapper: cannot listen on {listen.address}: {exc}", file=err)
         return 1

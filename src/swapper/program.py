@@ -35,11 +35,18 @@ class Listen:
     tls_key_file: str = ""
 
 
-def serve(config: Config, files: ConfigFiles, listen: Listen, stdout: BinaryIO) -> int:
+def serve(
+    config: Config,
+    files: ConfigFiles,
+    listen: Listen,
+    stdout: BinaryIO,
+    *,
+    is_json: bool = False,
+) -> int:
     """Run the program until SIGTERM or SIGINT; return its exit status.
 
     Main thread only: it installs signal handlers. *files* are what *config* came from
-    and what SIGHUP reloads.
+    and what SIGHUP reloads; log lines are text, or JSON.
 
     Raises:
         OSError: the address cannot be bound or a TLS file cannot be used.
@@ -51,7 +58,7 @@ def serve(config: Config, files: ConfigFiles, listen: Listen, stdout: BinaryIO) 
         tls_key_file=listen.tls_key_file,
     )
     with _Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        app = App(config, stdout=stdout)
+        app = App(config, stdout=stdout, log_format="json" if is_json else "text")
         acceptor = OwnerThread(
             "accept",
             lambda: server.serve_forever(app),

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from swapper.config import Config, PortsInUse, load_config
 from swapper.core.ids import ModelId
@@ -50,12 +50,19 @@ class App:
     processes: call ``close`` when done; at interpreter exit it happens by itself.
     """
 
-    def __init__(self, config: Config, *, stdout: BinaryIO | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        stdout: BinaryIO | None = None,
+        log_format: Literal["text", "json"] = "text",
+    ) -> None:
         """Build everything and start the router; no model is started yet.
 
         Args:
             config: what to serve.
             stdout: where logs go besides the log routes; None for nowhere.
+            log_format: of swapper's own lines.
 
         Raises:
             ConfigError: the router or scheduler it names is not there.
@@ -63,7 +70,7 @@ class App:
         planner = make_planner(config.router, config)
         scheduler = make_scheduler(config, planner)
         self.logs = Logs(config.log_to_stdout, stdout)
-        self._handler = _attach_log(self.logs)
+        self._handler = _attach_log(self.logs, is_json=log_format == "json")
         instance = _instance_key(config)
         stop_leftovers(instance)
         self._host = ProcessHost(instance)
@@ -209,8 +216,8 @@ def _newly_preloaded(before: Config, after: Config) -> tuple[ModelId, ...]:
     return tuple(model for model in after.preload if model not in kept)
 
 
-def _attach_log(logs: Logs) -> MonitorHandler:
-    handler = MonitorHandler(logs.proxy)
+def _attach_log(logs: Logs, *, is_json: bool) -> MonitorHandler:
+    handler = MonitorHandler(logs.proxy, is_json=is_json)
     logging.getLogger("swapper").addHandler(handler)
     return handler
 

@@ -21,7 +21,7 @@ from tests.fakes.model_server import Response, call, fake_model_command
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 40.0
 
-_LISTENS = re.compile(r"(?:listening on|Listening at:|Serving on) (https?://\S+)")
+_LISTENS = re.compile(r"(?:listening on|Listening at:|Serving on) (https?://[^\s\"]+)")
 _EMBED = "examples.embed:app"
 _SERVERS = {
     "swapper": ["swapper", "--listen", "127.0.0.1:0"],

@@ -1,5 +1,6 @@
 """The standard library's logging, written into a monitor as ``[LEVEL] text``."""
 
+import json
 import logging
 from contextvars import ContextVar
 from datetime import datetime
@@ -45,17 +46,47 @@ class LineFormatter(logging.Formatter):
         return f"{self._time_format(moment)} {line}"
 
 
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, request_id, traceback.
+
+    The last two only if there is one.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return *record* as JSON."""
+        moment = datetime.fromtimestamp(record.created).astimezone()
+        fields = {
+            "time": FORMATS["rfc3339nano"](moment),
+            "level": _wire_level(record.levelno),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id := _request_id(record):
+            fields["request_id"] = request_id
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields, ensure_ascii=False)
+
+
 class MonitorHandler(logging.Handler):
     """Sends each record as one write to a sink. Any thread."""
 
-    def __init__(self, sink: Sink, level: int = logging.NOTSET) -> None:
+    def __init__(
+        self, sink: Sink, level: int = logging.NOTSET, *, is_json: bool = False
+    ) -> None:
+        """Write to *sink*, as text or each record as a line of JSON."""
         super().__init__(level)
         self._sink = sink
-        self.setFormatter(LineFormatter())
+        self._is_json = is_json
+        self.setFormatter(JsonFormatter() if is_json else LineFormatter())
 
     def set_time_format(self, name: str) -> None:
-        """Put the time before each line from now on; "" for none. Any thread."""
-        self.setFormatter(LineFormatter(FORMATS.get(name)))
+        """Put the time before each line of text from now on; "" for none. Any thread.
+
+        JSON has a time always.
+        """
+        if not self._is_json:
+            self.setFormatter(LineFormatter(FORMATS.get(name)))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write *record*; one that cannot be formatted is reported on stderr."""

@@ -1,12 +1,14 @@
 """Log records as lines."""
 
+import json
 import logging
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
-from swapper.logs import Monitor, MonitorHandler
+from swapper.logs import Monitor, MonitorHandler, current_request
 
 
 @pytest.fixture
@@ -82,3 +84,38 @@ def test_the_time_stands_before_the_level_once_a_form_is_set() -> None:
     first, second = monitor.history().decode().splitlines()
     assert re.fullmatch(r"1?\d:\d\d[AP]M \[INFO\] hello", first)
     assert second == "[INFO] hello"
+
+
+def test_lines_of_a_request_name_it(monitor: Monitor, logger: logging.Logger) -> None:
+    token = current_request.set("r-1")
+    logger.info("within")
+    current_request.reset(token)
+    logger.info("without")
+    logger.info("told", extra={"request_id": "r-2"})
+
+    assert monitor.history().decode() == (
+        "[INFO] within request_id=r-1\n[INFO] without\n[INFO] told request_id=r-2\n"
+    )
+
+
+def test_json_has_one_object_a_line(monitor: Monitor, logger: logging.Logger) -> None:
+    handler = MonitorHandler(monitor, is_json=True)
+    handler.set_time_format("kitchen")  # for text only
+    (logger.handlers[0]).setLevel(logging.CRITICAL)
+    logger.addHandler(handler)
+    try:
+        logger.warning("two\nlines model=%s", "m", extra={"request_id": "r"})
+        logger.error("failed", exc_info=ValueError("boom"))
+    finally:
+        logger.removeHandler(handler)
+    first, second = map(json.loads, monitor.history().splitlines())
+
+    datetime.fromisoformat(first.pop("time"))
+    assert first == {
+        "level": "WARN",
+        "logger": "tests.logs.handler",
+        "message": "two\nlines model=m",
+        "request_id": "r",
+    }
+    assert second["traceback"].endswith("ValueError: boom")
+    assert "request_id" not in second

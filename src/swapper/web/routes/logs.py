@@ -5,7 +5,7 @@ from swapper.core.errors import BadRequestError
 from swapper.logs import Logs, Monitor, Subscription
 from swapper.sync import CancelToken
 from swapper.web.request import Request
-from swapper.web.response import Response
+from swapper.web.response import Response, redirect
 
 
 class LogRoutes:
@@ -16,8 +16,10 @@ class LogRoutes:
         self._config = config
         self._logs = logs
 
-    def history(self, request: Request) -> Response:  # noqa: ARG002 - a handler
-        """Return the combined history, possibly empty."""
+    def history(self, request: Request) -> Response:
+        """Return the combined history, possibly empty; a browser gets the web page."""
+        if "text/html" in request.header("Accept"):
+            return redirect("/ui/", 302)
         body = self._logs.combined.history()
         headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
         return Response(200, headers, [body])
