@@ -94,10 +94,11 @@ class ScriptedUpstream:
         script: Callable[[Peer], object],
         *,
         tls: ssl.SSLContext | None = None,
+        port: int = 0,
     ) -> None:
         self._script = script
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self._threads: list[threading.Thread] = []
         self._socks: list[socket.socket] = []
         self.connections = 0

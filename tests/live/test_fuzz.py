@@ -1,0 +1,362 @@
+"""Malformed requests and lying upstreams, thousands of them, against the program.
+
+``SWAPPER_FUZZ_ROUNDS`` and ``SWAPPER_FUZZ_SEED`` run more or others. A failure prints
+seed, round and bytes; the same seed with the same round makes the same bytes again.
+"""
+
+import itertools
+import os
+import re
+import select
+import socket
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from tests.fakes.bad_answers import DraftAnswer, damaged_answer, valid_answer
+from tests.fakes.bad_requests import KEY, damaged_request, split, valid_request
+from tests.fakes.http_verdicts import (
+    PEER_KEY,
+    FindingError,
+    check_answers,
+    check_relayed,
+    check_served,
+    finals_of,
+    suffixes,
+)
+from tests.fakes.program import SwapperProgram, free_ports
+from tests.fakes.raw_client import connect
+from tests.fakes.scripted_upstream import Peer, ScriptedUpstream
+from tests.fakes.strict_http import End, Message, Reading, read_answers, read_requests
+
+ROUNDS = int(os.environ.get("SWAPPER_FUZZ_ROUNDS", "10000"))
+SEED = os.environ.get("SWAPPER_FUZZ_SEED", "1")
+BATCH = 1000
+CLIENTS = 24
+DEADLINE_S = 20.0
+IDLE_S = 0.1
+LOCAL = ("local", "edited", "liar_local")
+LIARS = ("/upstream/lm", "/upstream/liar_local")
+WITH_KEY = {"X-Api-Key": KEY}
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120 + ROUNDS // 20)]
+
+CONFIG = """
+logLevel: debug
+startPort: {port}
+apiKeys: [{key}]
+models:
+  local: &model
+    cmd: {python} -c "import signal; signal.pause()"
+    proxy: {url}
+    checkEndpoint: none
+    concurrencyLimit: 1000
+    timeouts: {{idleConn: 1}}
+  edited:
+    <<: *model
+    useModelName: other
+    filters:
+      stripParams: "temperature, a.b"
+      setParams: {{top_p: 0.5, nested.x: [1]}}
+      setParamsByID: {{edited: {{top_p: 0.9}}}}
+  liar_local: *model
+groups:
+  all: {{swap: false, members: [local, edited, liar_local]}}
+peers:
+  good: {{proxy: {url}, apiKey: {peer_key}, models: [pm], timeouts: {{idleConn: 1}}}}
+  liar: {{proxy: {url}, apiKey: {peer_key}, models: [lm], timeouts: {{idleConn: 1}}}}
+"""
+
+
+class Upstream:
+    """Everybody swapper forwards to: checks what arrives, echoes it or lies.
+
+    Attributes:
+        findings: what arrived and should not have.
+    """
+
+    def __init__(self) -> None:
+        self.findings: list[str] = []
+        # method and target -> bodies that may come with them; None: any
+        self._legit: dict[tuple[bytes, bytes], set[bytes | None]] = defaultdict(set)
+
+    def expect(self, message: Message, body: bytes | None) -> None:
+        """Let a request, and what swapper may make of its target, pass."""
+        method, target, _ = message.start
+        for suffix in suffixes(target):
+            self._legit[method, suffix].add(body)
+
+    def serve(self, peer: Peer) -> None:
+        """Answer the requests of one connection."""
+        received, is_answered = b"", False
+        while True:
+            reading = read_requests(received)
+            is_bad = reading.end in {End.BAD_HEAD, End.BAD_BODY}
+            if is_bad or len(reading.messages) > 1:
+                self.findings.append(f"the upstream was sent {received[:2000]!r}")
+                return
+            request = next(iter(reading.messages), reading.begun)
+            if request and b"/lie?n=" in request.start[1] and not is_answered:
+                answer = answer_of(request)
+                is_answered = answer.is_early or bool(reading.messages)
+                if is_answered and not lie(peer, answer):
+                    return
+            if reading.messages:
+                if not is_answered:
+                    self._echo(peer, reading.messages[0])
+                received, is_answered = b"", False
+            data = peer.sock.recv(65536)
+            if not data:
+                return
+            received += data
+
+    def _echo(self, peer: Peer, request: Message) -> None:
+        method, target, _ = request.start
+        bodies = self._legit.get((method, target), set())
+        if not bodies & {None, request.body}:
+            self.findings.append(f"nobody sent {request}")
+        body = b"" if method == b"HEAD" else b"echo " + target
+        peer.send(
+            b"HTTP/1.1 200 OK\r\nX-Echo: %b\r\nContent-Length: %d\r\n\r\n%b"
+            % (target, len(target) + 5, body)
+        )
+
+
+def answer_of(request: Message) -> DraftAnswer:
+    number = int(re.findall(rb"/lie\?n=(\d+)", request.start[1])[0])
+    return planned_answer(number)
+
+
+def planned_answer(number: int) -> DraftAnswer:
+    """Return what the upstream says in that round."""
+    dice = Random(f"{SEED}/answer/{number}")  # noqa: S311 - reproducible on purpose
+    make = valid_answer if dice.random() < 0.1 else damaged_answer
+    return make(dice, f"{SEED}.a{number}".encode())
+
+
+def lie(peer: Peer, answer: DraftAnswer) -> bool:
+    """Send an answer; return whether the connection goes on."""
+    peer.send(answer.to_bytes())
+    if answer.ending == "reset":
+        peer.reset()
+    if answer.ending != "keep":
+        return False
+    # an answer that is not whole is waited for in vain: end that soon
+    return bool(select.select([peer.sock], [], [], 0.3)[0])
+
+
+class Fuzz:
+    """One program, its upstream, and the rounds played against them."""
+
+    def __init__(self, program: SwapperProgram, upstream: Upstream) -> None:
+        self.program = program
+        self.upstream = upstream
+        self.findings: list[str] = []
+        self._port = urlsplit(program.url).port or 0
+
+    def play(self, rounds: Sequence[tuple[Callable[[int], None], int]]) -> None:
+        """Play *rounds* in parallel; findings are collected."""
+        left = iter(rounds)
+        lock = threading.Lock()
+
+        def work() -> None:
+            while not self.findings:
+                with lock:
+                    game, number = next(left, (None, 0))
+                if game is None:
+                    return
+                try:
+                    game(number)
+                except (FindingError, OSError) as exc:
+                    self.findings.append(
+                        f"seed {SEED} {game.__name__} {number}: {exc!r}"
+                    )
+
+        threads = [threading.Thread(target=work) for _ in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    # --- what clients do ----------------------------------------------------------
+
+    def bad_request(self, number: int) -> None:
+        dice = Random(f"{SEED}/request/{number}")  # noqa: S311 - reproducible on purpose
+        name = f"{SEED}.r{number}"
+        is_valid = dice.random() < 0.1
+        drafts = [
+            valid_request(dice, f"{name}.{k}") for k in range(dice.choice((1, 1, 2)))
+        ]
+        raw = b"".join(draft.to_bytes() for draft in drafts)
+        if not is_valid:
+            before, after = (raw, b"") if dice.random() < 0.2 else (b"", raw)
+            after = after if dice.random() < 0.3 else b""
+            raw = before + damaged_request(dice, f"{name}.x") + after
+        reading = read_requests(raw)
+        for message in reading.messages:
+            said = message.start[1] + message.body
+            is_edited = b"edited" in said or b"good" in said
+            self.upstream.expect(message, None if is_edited else message.body)
+        received = self._talk(split(dice, raw), reading)
+        try:
+            finals = check_answers(received, reading, raw)
+            if is_valid:
+                check_served(finals, [draft.is_forwarded for draft in drafts])
+        except FindingError as exc:
+            raise FindingError(
+                f"{exc}\nsent {raw[:3000]!r}\nreceived {received[:3000]!r}"
+            ) from exc
+
+    def bad_answer(self, number: int) -> None:
+        dice = Random(f"{SEED}/client/{number}")  # noqa: S311 - reproducible on purpose
+        liar, method = (
+            dice.choice(LIARS),
+            dice.choice((b"GET", b"GET", b"HEAD", b"POST")),
+        )
+        target = f"{liar}/lie?n={number}".encode()
+        body = bytes(dice.choice((0, 10, 100_000))) if method == b"POST" else b""
+        raw = request_bytes(method, target, body)
+        answer = planned_answer(number)
+        # half an answer, then an unread request: that is no way to end in peace
+        received = self._talk([raw], read_requests(raw), may_reset=answer.is_early)
+        try:
+            check_relayed(received, answer, method)
+        except FindingError as exc:
+            sent = answer.to_bytes()
+            raise FindingError(
+                f"{exc}\n{method!r} answered {sent[:3000]!r} then {answer.ending}, "
+                f"early {answer.is_early}\nreceived {received[:3000]!r}"
+            ) from exc
+        if dice.random() < 0.3:
+            self.good_request(f"{liar}/good?t={number}")
+
+    def good_request(self, target: str) -> None:
+        raw = request_bytes(b"GET", target.encode(), b"")
+        reading = read_requests(raw)
+        self.upstream.expect(reading.messages[0], b"")
+        received = self._talk([raw], reading)
+        finals = check_answers(received, reading, raw)
+        if finals[0].status != 200 or finals[0].all(b"x-echo") == []:
+            raise FindingError(f"{target} got {received[:3000]!r}")
+
+    def _talk(
+        self, pieces: Sequence[bytes], reading: Reading, *, may_reset: bool = False
+    ) -> bytes:
+        """Send, receive what comes, half-close once that seems to be all.
+
+        Raises:
+            FindingError: the connection does not end.
+        """
+        wanted = len(reading.messages) + (reading.end is End.BAD_HEAD)
+        methods = [message.start[0] for message in reading.messages]
+        # whoever was told that the connection ends may find it ended
+        may_reset |= any(message.closes for message in reading.messages[:-1])
+        is_sure = reading.end in {End.CLEAN, End.BAD_HEAD} and wanted
+        received, is_ended = b"", False
+        deadline = time.monotonic() + DEADLINE_S
+        with connect(self._port) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for piece in pieces:
+                try:
+                    sock.sendall(piece)
+                except ConnectionError:
+                    break  # refused before all of it was sent
+            while time.monotonic() < deadline:
+                patience = DEADLINE_S if is_sure or is_ended else IDLE_S
+                if select.select([sock], [], [], patience)[0]:
+                    try:
+                        data = sock.recv(1 << 18)
+                    except ConnectionResetError as exc:
+                        if may_reset:
+                            return received
+                        what = f"reset after {received[:3000]!r}"
+                        raise FindingError(f"{what}, sent {pieces!r}"[:9000]) from exc
+                    if not data:
+                        return received
+                    received += data
+                    got = read_answers(received, methods, is_closed=False)
+                    if not is_sure or len(finals_of(got)) < wanted:
+                        continue
+                if not is_ended:
+                    is_ended = True
+                    sock.shutdown(socket.SHUT_WR)
+        raise FindingError(f"no end after {received[:3000]!r}, sent {pieces!r}"[:9000])
+
+    # --- what must be true between batches ----------------------------------------------
+
+    def check_health(self, batch: int) -> None:
+        """Raise the findings there are; look whether everything still works."""
+        for name in ("pm", "local", "edited", "lm", "liar_local"):
+            self.good_request(f"/upstream/{name}/good?batch={batch}")
+        lines = [
+            line
+            for line in self.program.lines
+            if "[ERROR]" in line or "Traceback" in line
+        ]
+        log = "\n".join(self.program.lines)
+        self.program.lines.clear()
+        found = [*self.findings, *self.upstream.findings, *lines]
+        if found:
+            raise FindingError("\n\n".join(found[:5]))
+        for secret in (KEY, PEER_KEY):
+            assert secret not in log
+
+
+def request_bytes(method: bytes, target: bytes, body: bytes) -> bytes:
+    length = b"Content-Length: %d\r\n" % len(body) if method == b"POST" else b""
+    return b"%b %b HTTP/1.1\r\nHost: fuzz.example\r\nX-Api-Key: %b\r\n%b\r\n%b" % (
+        method,
+        target,
+        KEY.encode(),
+        length,
+        body,
+    )
+
+
+def load(program: SwapperProgram) -> tuple[int, int, dict[str, str]]:
+    """Return threads, descriptors and models of the program."""
+    process = psutil.Process(program.process.pid)
+    rows = program.call("/running", headers=WITH_KEY).json()["running"]
+    states = {row["model"]: row["state"] for row in rows}
+    return process.num_threads(), process.num_fds(), states
+
+
+def test_nothing_malformed_confuses_leaks_or_passes(tmp_path: Path) -> None:
+    upstream, port = Upstream(), free_ports(1)
+    config = CONFIG.format(
+        python=sys.executable,
+        url=f"http://127.0.0.1:{port}",
+        port=port,
+        key=KEY,
+        peer_key=PEER_KEY,
+    )
+    with SwapperProgram(tmp_path, config) as program:
+        fuzz = Fuzz(program, upstream)
+        for model in LOCAL:  # their port must be free when they start
+            assert program.call(f"/upstream/{model}/", headers=WITH_KEY).status == 502
+        with ScriptedUpstream(upstream.serve, port=port):
+            fuzz.check_health(-1)
+            threads, descriptors, states = load(program)
+            assert states == dict.fromkeys(LOCAL, "ready")
+            games = (fuzz.bad_request, fuzz.bad_answer)
+            for first in range(0, ROUNDS, BATCH):
+                numbers = range(first // 2, (first + BATCH) // 2)
+                fuzz.play(list(itertools.product(games, numbers)))
+                fuzz.check_health(first)
+            deadline = time.monotonic() + DEADLINE_S
+            while True:
+                fuzz.check_health(ROUNDS)
+                now = load(program)
+                # workers beyond eight free ones end; a pool keeps the last connection
+                if now[0] <= threads + 9 and now[1] <= descriptors + 2:
+                    break
+                assert time.monotonic() < deadline, (now, threads, descriptors)
+            assert now[2] == states
