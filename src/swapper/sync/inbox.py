@@ -29,6 +29,10 @@ class Inbox(Generic[M]):
         self._lock = threading.Lock()  # orders put against close; guards _closed
         self._closed = False
 
+    def __len__(self) -> int:
+        """Return how many messages wait, at about this moment. Any thread."""
+        return self._messages.qsize()
+
     def put(self, message: M) -> None:
         """Deliver *message*. Any thread; never blocks.
 

@@ -1,0 +1,60 @@
+"""Finished requests, and waiting for what a store does with them."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from swapper.record.row import Finished
+from swapper.record.store import Stored
+
+TIMEOUT_S = 20.0
+
+
+def finished(**changes: Any) -> Finished:
+    """Return a finished request; what is not given is like a short chat's."""
+    facts: dict[str, Any] = {
+        "request_id": "r-1",
+        "model": "m1",
+        "peer": "",
+        "is_known": True,
+        "method": "POST",
+        "route": "/v1/chat/completions",
+        "req_path": "/v1/chat/completions",
+        "is_recorded": True,
+        "status": 200,
+        "resp_content_type": "application/json",
+        "resp_bytes": 41,
+        "is_truncated": False,
+        "ended_s": 1767323045.75,
+        "duration_ms": 41,
+        "queue_ms": 3,
+        "load_ms": 20,
+        "first_byte_ms": 30,
+    }
+    return Finished(**(facts | changes))
+
+
+class Listener:
+    """Is told what was stored, and can be waited for."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Stored]] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, stored: Sequence[Stored]) -> None:
+        """Take a batch; the store's thread."""
+        with self._changed:
+            self.batches.append(list(stored))
+            self._changed.notify_all()
+
+    @property
+    def ids(self) -> list[int]:
+        """Return the ids of all rows so far."""
+        return [row.id for batch in self.batches for row in batch]
+
+    def wait_for(self, count: int) -> list[int]:
+        """Return the ids once there are *count* rows."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: len(self.ids) >= count, TIMEOUT_S)
+        assert found, f"{len(self.ids)} rows were stored and not {count}"
+        return self.ids
