@@ -180,6 +180,9 @@ def _serve(
     try:
         is_json = options.log_format == "json"
         return serve(config, files, listen, sys.stdout.buffer, is_json=is_json)
+    except ConfigError as exc:
+        print(f"swapper: cannot start: {exc}", file=err)
+        return 1
     except (OSError, ValueError) as exc:
         print(f"swapper: cannot listen on {listen.address}: {exc}", file=err)
         return 1

@@ -19,6 +19,8 @@ from swapper.core.ids import ModelId
 from swapper.logs import Logs, MonitorHandler
 from swapper.planner import make_planner
 from swapper.process import ProcessHost, ProcessSupervisor, stop_leftovers
+from swapper.record.row import Finished
+from swapper.record.store import Store
 from swapper.router import LocalRouter, Notify, Preloader
 from swapper.scheduler import make_scheduler
 from swapper.web.app import WebApp
@@ -65,16 +67,18 @@ class App:
             log_format: of swapper's own lines.
 
         Raises:
-            ConfigError: the router or scheduler it names is not there.
+            ConfigError: the router or scheduler it names is not there, or the activity
+                log's file cannot be used.
         """
         planner = make_planner(config.router, config)
         scheduler = make_scheduler(config, planner)
+        self._store = Store(config.store_path, config.metrics_max_in_memory)
         self.logs = Logs(config.log_to_stdout, stdout)
         self._handler = _attach_log(self.logs, is_json=log_format == "json")
         instance = _instance_key(config)
         stop_leftovers(instance)
         self._host = ProcessHost(instance)
-        tracker = Tracker()
+        tracker = Tracker([self._record])
         hub = EventHub(tracker)
         self.router = LocalRouter(
             config.models, scheduler, self._spawn, on_states=hub.states_changed
@@ -82,6 +86,7 @@ class App:
         self._services = Services(
             router=self.router,
             logs=self.logs,
+            store=self._store,
             tracker=tracker,
             hub=hub,
             profile=ActiveProfile(hub.profile_changed),
@@ -90,6 +95,7 @@ class App:
         self._reload_lock = threading.Lock()  # one reload at a time
         self._is_closed = False
         self._preloader = Preloader(self.router)
+        self._store.start()
         self.router.start()
         self._preloader.load(config.preload)
         atexit.register(self.close)
@@ -126,12 +132,14 @@ class App:
                 ports.
 
         Raises:
-            ConfigError: the router it names is not there; nothing has changed.
+            ConfigError: the router it names is not there, or the activity log's file
+                cannot be used; nothing has changed.
             ShuttingDownError: swapper is ending.
         """
         planner = make_planner(config.router, config)
         with self._reload_lock:
             before, old = self.config, self._generation.web
+            self._store.use(config.store_path, config.metrics_max_in_memory)
             if config.scheduler != before.scheduler:
                 # It knows what runs and who waits; another one would have to learn it.
                 logger.warning("scheduler=%s goes on until restart", before.scheduler)
@@ -164,8 +172,13 @@ class App:
         self._preloader.join()
         self._services.close()
         self._host.close()
+        self._store.close()
         logging.getLogger("swapper").removeHandler(self._handler)
         self.logs.close()
+
+    def _record(self, finished: Finished) -> None:
+        if finished.is_recorded:
+            self._store.add(finished)
 
     def _spawn(self, model: ModelId, notify: Notify) -> ProcessSupervisor:
         monitor = self.logs.model(model)

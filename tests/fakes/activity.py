@@ -1,13 +1,48 @@
 """Finished requests, and waiting for what a store does with them."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from swapper.record.row import Finished
 from swapper.record.store import Stored
+from tests.fakes.model_server import Response
+from tests.fakes.program import SwapperProgram
 
 TIMEOUT_S = 20.0
+
+ACTIVITY = "/api/metrics/activity"
+
+
+def activity(program: SwapperProgram, query: str = "") -> list[dict[str, Any]]:
+    """Return the rows of a program's log as they are now, newest first."""
+    answer = program.call(f"{ACTIVITY}?limit=999&{query}")
+    assert answer.status == 200, answer.body
+    found: list[dict[str, Any]] = answer.json()["data"]
+    return found
+
+
+def row_of(program: SwapperProgram, send: Callable[[], Response]) -> dict[str, Any]:
+    """Return the one row that a request leaves; it comes behind the response."""
+    before = max((row["id"] for row in activity(program)), default=0)
+    answer = send()
+    [row] = wait_for_rows(program, 1, after=before)
+    assert row["request_id"] == answer.header("X-Request-Id")
+    return row
+
+
+def wait_for_rows(
+    program: SwapperProgram, count: int, *, after: int = 0
+) -> list[dict[str, Any]]:
+    """Return the rows behind *after* once there are *count* of them, newest first."""
+    deadline, pause = time.monotonic() + TIMEOUT_S, threading.Event()
+    while time.monotonic() < deadline:
+        found = activity(program, f"min_id={after + 1}")
+        if len(found) >= count:
+            return found
+        pause.wait(0.02)
+    raise TimeoutError(f"{len(found)} rows behind {after} and not {count}")
 
 
 def finished(**changes: Any) -> Finished:

@@ -354,9 +354,7 @@ TOP_LEVEL: Final = _set(
     logRequests=Key(
         kind=Kind.BOOLEAN, about="Old files have it; no effect.", is_inert=True
     ),
-    metricsMaxInMemory=_integer(
-        1000, "Rows of the activity log kept in memory.", is_pending=True
-    ),
+    metricsMaxInMemory=_integer(1000, "Rows of the activity log kept in memory."),
     captureBuffer=_integer(
         5, "Megabytes for captures of requests; 0 turns them off.", is_pending=True
     ),
@@ -370,7 +368,6 @@ TOP_LEVEL: Final = _set(
             )
         ),
         "Where the activity log is kept; in memory without it.",
-        is_pending=True,
     ),
     ui=_section(
         _set(

@@ -24,6 +24,7 @@ from swapper.web.errors import error_response
 from swapper.web.peers import PeerService
 from swapper.web.request import Request
 from swapper.web.response import Response, redirect
+from swapper.web.routes.activity import ActivityRoutes
 from swapper.web.routes.comfyui import ComfyRoutes
 from swapper.web.routes.events import EventRoutes
 from swapper.web.routes.inference import BODY_PATHS, QUERY_PATHS, InferenceRoutes
@@ -118,6 +119,7 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
     comfy = ComfyRoutes(config, service)
     events = EventRoutes(config, services, retired)
     log = LogRoutes(config, services.logs, services.ending)
+    activity = ActivityRoutes(services.store, services.has_capture)
     guard = KeyCheck(config.api_keys).guard
     public: dict[str, dict[str, Handler]] = {
         "/": {"GET": lambda _: redirect("/ui", 302)},
@@ -135,6 +137,8 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
         "/api/profiles/active": {"PUT": profiles.select},
         "/api/events": {"GET": events.stream},
         "/api/version": {"GET": operations.version},
+        "/api/metrics/activity": {"GET": activity.rows},
+        "/api/metrics/stats": {"GET": activity.statistics},
         "/logs": {"GET": log.history},
         "/logs/stream": {"GET": log.stream},
         "/comfyui": {ANY: comfy.to_page},
