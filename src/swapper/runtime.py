@@ -9,20 +9,22 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from swapper.config import Config, PortsInUse, load_config
+from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
 from swapper.logs import Logs, MonitorHandler
 from swapper.planner import make_planner
 from swapper.process import ProcessHost, ProcessSupervisor, stop_leftovers
+from swapper.record.database import StoreError
 from swapper.record.row import Finished
-from swapper.record.store import Store
+from swapper.record.store import KnownTimes, Store, Stored
 from swapper.router import LocalRouter, Notify, Preloader
-from swapper.scheduler import make_scheduler
+from swapper.scheduler import SwapTime, make_scheduler
 from swapper.web.app import WebApp
 from swapper.web.feed import EventHub
 from swapper.web.profiles import ActiveProfile
@@ -71,8 +73,14 @@ class App:
                 log's file cannot be used.
         """
         planner = make_planner(config.router, config)
-        scheduler = make_scheduler(config, planner)
-        self._store = Store(config.store_path, config.metrics_max_in_memory)
+        self._store = Store(
+            config.store_path, config.metrics_max_in_memory, [self._tell_of_rows]
+        )
+        try:
+            scheduler = make_scheduler(config, planner, _StoredSwapTimes(self._store))
+        except ConfigError:
+            self._store.close()
+            raise
         self.logs = Logs(config.log_to_stdout, stdout)
         self._handler = _attach_log(self.logs, is_json=log_format == "json")
         instance = _instance_key(config)
@@ -180,6 +188,9 @@ class App:
         if finished.is_recorded:
             self._store.add(finished)
 
+    def _tell_of_rows(self, stored: Sequence[Stored]) -> None:
+        self._services.hub.activity_stored([row.id for row in stored])
+
     def _spawn(self, model: ModelId, notify: Notify) -> ProcessSupervisor:
         monitor = self.logs.model(model)
         return ProcessSupervisor(model, notify=notify, monitor=monitor, host=self._host)
@@ -191,6 +202,31 @@ class App:
             logger.warning("configuration: %s", warning)
         self._services.profile.keep_if_in(config)
         return _Generation(config, WebApp(config, self._services))
+
+
+class _StoredSwapTimes:
+    """What a scheduler has learned, kept in the activity log's database.
+
+    As ``SwapTimes`` wants it: nothing waits for the disk. Router thread.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        try:
+            known = store.known_times()
+        except StoreError as exc:
+            logger.warning("what is known of swaps cannot be read: %s", exc)
+            known = {}
+        self._times = {m: SwapTime(t.load_s, t.stop_s) for m, t in known.items()}
+
+    def get(self, model: ModelId) -> SwapTime:
+        """Return what was last put, in whatever run, or a time with nothing known."""
+        return self._times.get(model, SwapTime())
+
+    def put(self, model: ModelId, time: SwapTime) -> None:
+        """Keep *time* in place of what is known of the model."""
+        self._times[model] = time
+        self._store.put_times(model, KnownTimes(time.load_s, time.stop_s))
 
 
 @dataclass(frozen=True, slots=True)

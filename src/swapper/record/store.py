@@ -192,8 +192,11 @@ class Store:
             done.wait(_SWITCH_S)
 
     def close(self) -> None:
-        """Write what waits and end the thread."""
+        """Write what waits and end the thread; also if it was never started."""
         self._is_ending.set()
+        if not self._thread.is_alive:
+            self._end()
+            return
         with suppress(InboxClosedError):
             self._inbox.put(_End())
         if not self._thread.join(_END_S):
