@@ -18,6 +18,18 @@ import re
 from typing import Final, NamedTuple
 
 from swapper.core.errors import InvalidJsonError
+from swapper.core.json_grammar import (
+    ESCAPE,
+    PLAIN,
+    STRING,
+    VALUE,
+    WS,
+    blanks,
+    closers,
+    runs,
+    scalar,
+    string,
+)
 
 WINDOW: Final = 1 << 12
 """Bytes handed to one call in C: some ten microseconds."""
@@ -31,46 +43,13 @@ _PIECE_DEPTH: Final = 400
 _BOM: Final = b"\xef\xbb\xbf"
 _CONTROLS: Final = bytes(range(0x20))
 
-_WS: Final = rb"[ \t\r\n]*+"
-# As ranges of what is allowed: half the time of the same set negated.
-_PLAIN: Final = rb"[ !#-\[\]-\xff]*+"
-_ESCAPE: Final = rb'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})'
-_STRING: Final = rb'"%b(?:%b%b)*+"' % (_PLAIN, _ESCAPE, _PLAIN)
-_NUMBER: Final = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
-_SCALAR: Final = rb"(?:%b|%b|true|false|null|NaN|-?Infinity)" % (_STRING, _NUMBER)
-
-
-def _listed(item: bytes) -> bytes:
-    """Return the pattern of what stands between two brackets."""
-    rest = rb"(?:,(?!%b[\]}])|(?=[\]}]))" % _WS  # no comma before the end
-    return rb"(?:%b%b%b%b)*+%b" % (_WS, item, _WS, rest, _WS)
-
-
-def _holding(value: bytes) -> bytes:
-    """Return the pattern of a scalar, or an array or object of *value*."""
-    member = _STRING + _WS + b":" + _WS + value
-    return rb"(?:%b|\[%b\]|\{%b\})" % (_SCALAR, _listed(value), _listed(member))
-
-
-_VALUE: Final = _holding(_holding(_SCALAR))
-
-_blanks: Final = re.compile(_WS)
-_string: Final = re.compile(_STRING)
-_escapes: Final = re.compile(rb"(?:%b%b)*+" % (_ESCAPE, _PLAIN))
-_scalar: Final = re.compile(_SCALAR)
+_escapes: Final = re.compile(rb"(?:%b%b)*+" % (ESCAPE, PLAIN))
 _part: Final = {
-    b"{": re.compile(
-        rb"%b(%b)%b:%b(%b)%b([,}])" % (_WS, _STRING, _WS, _WS, _VALUE, _WS)
-    ),
-    b"[": re.compile(rb"%b()(%b)%b([,\]])" % (_WS, _VALUE, _WS)),
-}
-_run: Final = {
-    b"{": re.compile(rb"(?:%b%b%b:%b%b%b,)*+" % (_WS, _STRING, _WS, _WS, _VALUE, _WS)),
-    b"[": re.compile(rb"(?:%b%b%b,)*+" % (_WS, _VALUE, _WS)),
+    b"{": re.compile(rb"%b(%b)%b:%b(%b)%b([,}])" % (WS, STRING, WS, WS, VALUE, WS)),
+    b"[": re.compile(rb"%b()(%b)%b([,\]])" % (WS, VALUE, WS)),
 }
 # Values are thrown away, so numbers need not be made.
 _parser: Final = json.JSONDecoder(parse_int=str, parse_float=str)
-_closer: Final = {b"{": b"}", b"[": b"]"}
 
 
 class Part(NamedTuple):
@@ -133,7 +112,7 @@ def parts_of(raw: bytes, at: int) -> Parts:
         InvalidJsonError: it is not well-formed, or nested too deeply.
     """
     opener, begin = raw[at : at + 1], at
-    pattern, closer = _part[opener], _closer[opener]
+    pattern, closer = _part[opener], closers[opener]
     parts: list[Part] = []
     at += 1
     while True:
@@ -161,18 +140,18 @@ def _long_part(raw: bytes, lead: int, opener: bytes) -> Part:
         key_end, start = _key(raw, key)
     end = _value_end(raw, start, depth=1)
     tail = _skip(raw, end)
-    if raw[tail : tail + 1] not in {b",", _closer[opener]}:
+    if raw[tail : tail + 1] not in {b",", closers[opener]}:
         raise _expected_end(raw, tail, opener)
     return Part(lead, key, key_end, start, end, tail)
 
 
 def _value_end(raw: bytes, at: int, depth: int) -> int:
     first = raw[at : at + 1]
-    if first in _closer:
+    if first in closers:
         return _container_end(raw, at, depth)
     if first == b'"':
         return _string_end(raw, at)
-    found = _scalar.match(raw, at)
+    found = scalar.match(raw, at)
     if found is None:
         raise _bad(raw, at, "expected a value")
     return found.end()
@@ -186,7 +165,7 @@ def _container_end(raw: bytes, at: int, depth: int) -> int:
         end = -1
         levels = MAX_DEPTH - depth - len(openers)
         first = raw[at : at + 1]
-        if first not in _closer:
+        if first not in closers:
             end = _value_end(raw, at, depth)
         elif at >= try_piece_at:
             end = _piece_end(raw, at, levels)
@@ -224,11 +203,11 @@ def _next_value(raw: bytes, at: int, openers: list[bytes]) -> int:
     while openers:
         opener = openers[-1]
         is_first = raw[at - 1 : at] == opener
-        run = _run[opener].match(raw, at, at + WINDOW)
+        run = runs[opener].match(raw, at, at + WINDOW)
         if run is not None and run.end() > at:
             at, is_first = run.end(), False
         at = _skip(raw, at)
-        if not is_first or raw[at : at + 1] != _closer[opener]:
+        if not is_first or raw[at : at + 1] != closers[opener]:
             return _key(raw, at)[1] if opener == b"{" else at
         at = _close(raw, at, openers)
     return at
@@ -241,7 +220,7 @@ def _close(raw: bytes, at: int, openers: list[bytes]) -> int:
         found = raw[at : at + 1]
         if found == b",":
             return at + 1
-        if found != _closer[openers[-1]]:
+        if found != closers[openers[-1]]:
             raise _expected_end(raw, at, openers[-1])
         openers.pop()
         at += 1
@@ -261,7 +240,7 @@ def _key(raw: bytes, at: int) -> tuple[int, int]:
 
 def _string_end(raw: bytes, start: int) -> int:
     """Return the end of a string; of a long one the quote is searched."""
-    short = _string.match(raw, start, start + WINDOW)
+    short = string.match(raw, start, start + WINDOW)
     if short is not None:
         return short.end()
     at, quote = start + 1, -1
@@ -307,7 +286,7 @@ def _check_utf8(raw: bytes) -> None:
 def _skip(raw: bytes, at: int) -> int:
     """Return the end of the blanks at *at*."""
     while True:
-        found = _blanks.match(raw, at, at + WINDOW)
+        found = blanks.match(raw, at, at + WINDOW)
         end = at if found is None else found.end()
         if end < at + WINDOW:
             return end
@@ -315,7 +294,7 @@ def _skip(raw: bytes, at: int) -> int:
 
 
 def _expected_end(raw: bytes, at: int, opener: bytes) -> InvalidJsonError:
-    return _bad(raw, at, f"expected ',' or '{_closer[opener].decode()}'")
+    return _bad(raw, at, f"expected ',' or '{closers[opener].decode()}'")
 
 
 def _bad(raw: bytes, at: int, what: str) -> InvalidJsonError:
