@@ -132,7 +132,7 @@ def _add_metrics(
     first_ms = _number(metrics.get("time_to_first_token_ms"))
     if first_ms > 0:
         read = tokens["input_tokens"] - max(tokens["cache_tokens"], 0)
-        rates["prompt_per_second"] = _finite(read / (first_ms / 1000))
+        rates["prompt_per_second"] = _finite(1000 * read / first_ms)
     between_ms = _number(metrics.get("mean_itl_ms"))
     if between_ms > 0:
         rates["tokens_per_second"] = _finite(1000 / between_ms)

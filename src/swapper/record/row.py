@@ -25,7 +25,8 @@ class Finished:
         resp_bytes: of the body, as passed on.
         is_truncated: the body broke off, or the client left before its end.
         ended_s: Unix time of the end.
-        duration_ms: from the moment its model was known to the end.
+        duration_ms: from the moment its model was known to the end; more, if the model
+            server says that it took longer (http-api.md 22.4).
         queue_ms: of these, waiting for room or for other requests.
         load_ms: of these, waiting for the model to load.
         first_byte_ms: from the beginning to the response's head; None without one.

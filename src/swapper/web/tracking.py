@@ -9,15 +9,21 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
+from urllib.parse import unquote
 
 from swapper.core.clock import unix_time
+from swapper.record.captures import Captures, Readable
+from swapper.record.figures import NO_USAGE
 from swapper.record.row import Finished
+from swapper.record.tap import Answer, ResponseTap
 from swapper.router import Lease
 from swapper.web.request import Request
 
 Keeper: TypeAlias = Callable[[Finished], None]
 """Takes a finished request; any thread, must neither block nor raise."""
+
+_UNSEEN: Final = Answer(usage=NO_USAGE, is_worth_keeping=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +85,13 @@ class Track:
     """
 
     __slots__ = (
+        "_draft",
         "_error",
         "_first_byte_at",
         "_load_s",
         "_outcome",
         "_queue_s",
+        "_tap",
         "_tracker",
         "began_at",
         "began_s",
@@ -114,6 +122,11 @@ class Track:
         self._load_s = 0.0
         self._outcome = 0
         self._error = ""
+        self._draft = self._tap = None
+        if subject.is_recorded:
+            path = unquote(subject.path)
+            self._draft = tracker.captures.draft(path, request.headers)
+            self._tap = ResponseTap(subject.target, self._draft)
 
     def granted(self, lease: Lease, priority: int) -> None:
         """Note how the time until now was spent, and the model's priority."""
@@ -128,6 +141,14 @@ class Track:
         self.is_cancelled = True
         self.request.client.token.cancel()
 
+    def forwards(self, body: bytes | Readable | None) -> bytes | Readable | None:
+        """Return the request's body, to be forwarded in its place: it may be kept.
+
+        A second call gives another body, but what is kept stays the first, if that was
+        given as bytes.
+        """
+        return body if self._draft is None else self._draft.of_request(body)
+
     def failed(self, status: int, message: str) -> None:
         """Note what went wrong behind a response that had begun as a success."""
         self._outcome, self._error = status, message
@@ -138,18 +159,29 @@ class Track:
         """Take the response's head."""
         self._first_byte_at = time.monotonic()
         self.status, self.headers = status, headers
+        if self._tap is not None:
+            self._tap.head(status, headers)
         self._tracker.moved(self)
 
     def piece(self, data: bytes) -> None:
-        """Count a piece of the body."""
+        """Count a piece of the body, and look into it."""
         self.resp_bytes += len(data)
+        if self._tap is not None:
+            self._tap.piece(data)
         self._tracker.moved(self)
 
     def end(self, *, is_complete: bool) -> None:
         """Make the books."""
-        self._tracker.finish(self, self._finished(is_complete=is_complete))
+        tap, draft = self._tap, self._draft
+        answer = _UNSEEN if tap is None else tap.end(is_complete=is_complete)
+        finished = self._finished(answer, is_complete=is_complete)
+        if draft is not None and answer.is_worth_keeping:
+            has_body = answer.has_body and not self._outcome
+            draft.end(finished.req_path, self.headers, has_body=has_body)
+            self._tracker.captures.hold(finished, draft)
+        self._tracker.finish(self, finished)
 
-    def _finished(self, *, is_complete: bool) -> Finished:
+    def _finished(self, answer: Answer, *, is_complete: bool) -> Finished:
         subject, first = self.subject, self._first_byte_at
         return Finished(
             request_id=self.request.id,
@@ -165,11 +197,14 @@ class Track:
             resp_bytes=self.resp_bytes,
             is_truncated=not is_complete,
             ended_s=unix_time(),
-            duration_ms=_ms(time.monotonic() - self.began_at),
+            duration_ms=max(
+                _ms(time.monotonic() - self.began_at), answer.usage.timed_ms
+            ),
             queue_ms=_ms(self._queue_s),
             load_ms=_ms(self._load_s),
             first_byte_ms=None if first is None else _ms(first - self.began_at),
-            error_msg=self._error,
+            tokens=answer.usage.tokens,
+            error_msg=self._error or answer.error_msg,
             metadata=dict(self.request.metadata),
         )
 
@@ -182,11 +217,13 @@ class Tracker:
     """All requests to models that are being served. Any thread.
 
     Attributes:
+        captures: take what passes, if there is a budget for it.
         watcher: told of changes as long as there is one.
     """
 
     def __init__(self, keepers: Iterable[Keeper] = ()) -> None:
         """Know who takes what has finished."""
+        self.captures = Captures()
         self.watcher: Watcher | None = None
         self._keepers = tuple(keepers)
         self._numbers = itertools.count(1)

@@ -14,7 +14,7 @@ from swapper.web.request import Request
 from swapper.web.response import Response
 from swapper.web.selectors import Selectors
 from swapper.web.serving import ModelService
-from swapper.web.tracking import Subject, Tracker
+from swapper.web.tracking import Subject, Track, Tracker
 
 BODY_PATHS = (
     "/v1/chat/completions",
@@ -86,28 +86,33 @@ class InferenceRoutes:
         self._selectors.apply(request, wanted)
         request.is_metered = request.method == "POST"
         model = resolve(self._config, wanted.name)
-        self._tracker.begin(request, _subject(request, wanted.name, model))
+        track = self._tracker.begin(request, _subject(request, wanted.name, model))
         if model is None:
+            track.forwards(wanted.body)
             raise NotFoundError("no router for requested model")
         if isinstance(model, PeerModel):
-            return self._serve_peer(request, wanted, model)
+            return self._serve_peer(request, wanted, model, track)
         config = self._config.models[model]
         apply_filters(wanted, config.filters, config.use_model_name, wanted.name)
         target = _upstream_target(request)
         narrator = narrator_for(config, target, is_streaming=wanted.is_streaming)
+        body = track.forwards(wanted.body)
         return self._service.serve(
-            request, model, target, wanted.body, wanted.length, narrator=narrator
+            request, model, target, body, wanted.length, narrator=narrator
         )
 
     def _serve_peer(
-        self, request: Request, wanted: ModelRequest, model: PeerModel
+        self, request: Request, wanted: ModelRequest, model: PeerModel, track: Track
     ) -> Response:
-        requested = wanted.name
-        if requested != model.name:
+        filters = self._config.peers[model.peer].filters
+        apply_filters(wanted, filters, "", wanted.name)
+        if isinstance(wanted.body, bytes):
+            track.forwards(wanted.body)  # with the name as the client put it
+        if wanted.name != model.name:
             wanted.rename(model.name)
-        apply_filters(wanted, self._config.peers[model.peer].filters, "", requested)
         target = _upstream_target(request)
-        return self._peers.serve(request, model, target, wanted.body, wanted.length)
+        body = track.forwards(wanted.body)
+        return self._peers.serve(request, model, target, body, wanted.length)
 
 
 def _subject(request: Request, name: str, model: ModelId | PeerModel | None) -> Subject:

@@ -63,6 +63,8 @@ class UpstreamRoutes:
         if isinstance(found.model, PeerModel):
             return self._serve_peer(request, found.name, found.model, path)
         body, length = unread_body(request)
+        if request.track is not None:
+            body = request.track.forwards(body)
         return self._service.serve(
             request,
             found.model,
@@ -101,6 +103,8 @@ class UpstreamRoutes:
             body, length = unread_body(request)
         else:
             body, length = body_with_name(request, name, model.name)
+        if request.track is not None:
+            body = request.track.forwards(body)
         target = path + request.query_suffix  # the query may be another by now
         return self._peers.serve(request, model, target, body, length)
 
