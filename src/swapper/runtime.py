@@ -24,7 +24,7 @@ from swapper.record.database import StoreError
 from swapper.record.row import Finished
 from swapper.record.store import KnownTimes, Store, Stored
 from swapper.router import LocalRouter, Notify, Preloader
-from swapper.scheduler import SwapTime, make_scheduler
+from swapper.scheduler import SwapTime, make_scheduler, queue_rules
 from swapper.web.app import WebApp
 from swapper.web.feed import EventHub
 from swapper.web.profiles import ActiveProfile
@@ -151,7 +151,7 @@ class App:
             if config.scheduler != before.scheduler:
                 # It knows what runs and who waits; another one would have to learn it.
                 logger.warning("scheduler=%s goes on until restart", before.scheduler)
-            self.router.reload(config.models, planner, config.priority)
+            self.router.reload(config.models, planner, queue_rules(config))
             self._generation = self._generation_of(config)
             old.retire()
             self._services.upstreams.keep(upstream_keys(config))

@@ -31,7 +31,7 @@ from swapper.router.messages import (
     Submit,
     Unload,
 )
-from swapper.scheduler import Admission, FifoScheduler, Ticket
+from swapper.scheduler import Admission, FifoScheduler, QueueRules, Ticket
 from swapper.sync import Reply
 from tests.fakes.matrices import may_run_together
 
@@ -150,7 +150,7 @@ class FakeProcess:
 
 
 def make_models(
-    groups: dict[str, GroupConfig], versions: dict[ModelId, int]
+    groups: dict[str, GroupConfig], versions: dict[ModelId, int], limit: int
 ) -> dict[ModelId, ModelConfig]:
     """Return the members of *groups*, their command after their version."""
     ids = sorted(member for group in groups.values() for member in group.members)
@@ -159,7 +159,7 @@ def make_models(
             id=id_,
             cmd=f"serve --version {versions.get(id_, 0)}",
             ttl_s=TTL_S,
-            concurrency_limit=6,
+            concurrency_limit=limit,
             unload_timeout_s=45,
         )
         for id_ in ids
@@ -169,17 +169,25 @@ def make_models(
 class World:
     """Everything around the router, and the laws it must keep."""
 
-    def __init__(self, groups: dict[str, GroupConfig], *matrices: MatrixConfig) -> None:
+    concurrency_limit = 6
+
+    def __init__(
+        self,
+        groups: dict[str, GroupConfig],
+        *matrices: MatrixConfig,
+        rules: QueueRules | None = None,
+    ) -> None:
         """Put the models of *groups* under these, or under the first of *matrices*."""
         self.clock = FakeClock()
         self.groups = self.all_groups = groups
         self.matrices = matrices
-        self.models = make_models(groups, {})
+        self.rules = rules or QueueRules()
+        self.models = make_models(groups, {}, self.concurrency_limit)
         self.versions: dict[ModelId, int] = {}
         self.retired: dict[ModelId, tuple[RunId, float]] = {}  # until when it may serve
         self.is_over = False
         self.planner = self._make_planner()
-        self.scheduler = FifoScheduler(self.models, self.planner)
+        self.scheduler = FifoScheduler(self.models, self.planner, rules=self.rules)
         self.processes: dict[ModelId, FakeProcess] = {}
         self.loop = RouterLoop(self.models, self.scheduler, self._spawn, self.clock)
         self.pending: dict[TicketId, CountingReply] = {}
@@ -341,7 +349,7 @@ class World:
         return GroupPlanner(self.groups)
 
     def _reload(self) -> None:
-        self.models = make_models(self.groups, self.versions)
+        self.models = make_models(self.groups, self.versions, self.concurrency_limit)
         self.planner = self._make_planner()
         for process in self.processes.values():
             new = self.models.get(process.model)
@@ -354,7 +362,7 @@ class World:
                     self.retired[process.model] = process.run, until
         reply = CountingReply()
         self.unloads.append(reply)
-        self.tell(Reload(self.models, self.planner, {}, reply))
+        self.tell(Reload(self.models, self.planner, self.rules, reply))
         assert reply.wait(0) is None
 
     def _tick(self) -> None:
@@ -415,7 +423,7 @@ class World:
         """Collect the answers given and compare the counts."""
         self.steps += 1
         running = {p.model for p in self.processes.values() if p.phase != "stopped"}
-        current = set(self.scheduler._swaps) | running
+        current = set(self.scheduler._board.swaps) | running
         self.decided = {m: self.decided.get(m, self.steps) for m in current}
         for number, reply in list(self.pending.items()):
             assert reply.offers <= 1
@@ -434,7 +442,7 @@ class World:
                 is_counted = terms is not Admission.UNCOUNTED
                 (self.leases if is_counted else self.uncounted)[number] = answer
         counted = set().union(
-            *(model.leases for model in self.scheduler._models.values())
+            *(model.leases for model in self.scheduler._board.models.values())
         )
         assert counted == set(self.leases)
         known = {queued.ticket.id for queued in self.scheduler.queue()}
@@ -452,6 +460,10 @@ class World:
 
     def _spawn(self, model: ModelId, _: Callable[[Any], None]) -> FakeProcess:
         assert model not in self.processes
-        process = FakeProcess(self, model)
+        process = self.make_process(model)
         self.processes[model] = process
         return process
+
+    def make_process(self, model: ModelId) -> FakeProcess:
+        """Return the process of a model; for subclasses to change."""
+        return FakeProcess(self, model)

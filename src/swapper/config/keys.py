@@ -263,7 +263,13 @@ ROUTING: Final = _set(
                                 kind=Kind.INTEGER_MAP,
                                 about="Models whose waiting requests go first; 0 if "
                                 "not given.",
-                            )
+                            ),
+                            maxWait=_integer(
+                                60,
+                                "Seconds after which a waiting model is owed its "
+                                "turn; 0 is never.",
+                                minimum=0,
+                            ),
                         ),
                         "First come, first served.",
                     )

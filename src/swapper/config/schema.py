@@ -241,6 +241,7 @@ class Config:
         matrix: without sets unless the router is ``matrix``.
         scheduler: ``fifo`` or the name of a registered scheduler.
         priority: of waiting requests, by model; 0 if absent, higher goes first.
+        max_wait_s: after this long a waiting model is owed its turn; 0 for never.
         peers: by id, in file order.
         selectors: by id, in file order.
         profiles: by id, in file order.
@@ -266,6 +267,7 @@ class Config:
     matrix: MatrixConfig = field(default_factory=MatrixConfig)
     scheduler: str = "fifo"
     priority: Mapping[ModelId, int] = field(default_factory=_nothing)
+    max_wait_s: int = 60
     peers: Mapping[str, PeerConfig] = field(default_factory=_nothing)
     selectors: Mapping[str, SelectorConfig] = field(default_factory=_nothing)
     profiles: Mapping[str, ProfileConfig] = field(default_factory=_nothing)

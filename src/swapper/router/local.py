@@ -13,7 +13,7 @@ from swapper.router.lease import Lease
 from swapper.router.loop import OnStates, ProcessSpawner, RouterLoop
 from swapper.router.messages import Inspect, Reload, Shutdown, Unload
 from swapper.router.pending import PendingLease
-from swapper.scheduler import Admission, Queued, Scheduler, Ticket
+from swapper.scheduler import Admission, Queued, QueueRules, Scheduler, Ticket
 from swapper.sync import CancelToken, Reply
 
 
@@ -98,7 +98,7 @@ class LocalRouter:
         self,
         models: Mapping[ModelId, ModelConfig],
         planner: Planner,
-        priority: Mapping[ModelId, int],
+        rules: QueueRules,
     ) -> None:
         """Put another configuration in force; return when it is.
 
@@ -110,7 +110,7 @@ class LocalRouter:
         """
         reply: Reply[RequestError | None] = Reply()
         try:
-            self._loop.inbox.put(Reload(models, planner, priority, reply))
+            self._loop.inbox.put(Reload(models, planner, rules, reply))
         except InboxClosedError:
             raise ShuttingDownError("router") from None
         error = reply.wait()

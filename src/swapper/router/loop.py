@@ -142,12 +142,13 @@ class RouterLoop:
             self._end()
 
     def step(self, message: RouterMessage | None) -> None:
-        """Handle one message, or do what is due if it is None. Never blocks."""
+        """Handle one message, if there is one, and do what is due. Never blocks."""
         now = self._clock.monotonic()
-        if message is None:
-            self._carry_out(self._scheduler.tick(now), now)
-        else:
+        if message is not None:
             self._handle(message, now)
+        deadline = self.deadline()  # may pass while messages never cease to come
+        if message is None or (deadline is not None and deadline <= now):
+            self._carry_out(self._scheduler.tick(now), now)
         self._publish()
 
     def deadline(self) -> float | None:
@@ -263,7 +264,7 @@ class RouterLoop:
             if model not in self.processes:
                 self.processes[model] = self._spawn(model, self.notify)
         effects = self._scheduler.reload(
-            message.models, message.planner, message.priority, now
+            message.models, message.planner, message.rules, now
         )
         message.reply.offer(None)
         return effects

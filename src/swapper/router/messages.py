@@ -14,7 +14,7 @@ from swapper.core.ids import ModelId, TicketId, UnloadId
 from swapper.planner import Planner
 from swapper.process.messages import Exited, Started, Stopped
 from swapper.router.lease import Lease
-from swapper.scheduler import Queued, Ticket
+from swapper.scheduler import Queued, QueueRules, Ticket
 from swapper.sync import Reply
 
 
@@ -68,13 +68,13 @@ class Reload:
     Attributes:
         models: all there are now, by id.
         planner: for these models.
-        priority: of waiting requests; 0 if absent.
+        rules: who goes first.
         reply: offered None when it is in force, an error when the router is ending.
     """
 
     models: Mapping[ModelId, ModelConfig]
     planner: Planner
-    priority: Mapping[ModelId, int]
+    rules: QueueRules
     reply: Reply[RequestError | None]
 
 

@@ -6,16 +6,19 @@ from swapper.scheduler.base import (
     Effect,
     ForgetModel,
     Grant,
+    ModelView,
     Queued,
+    QueueRules,
     Refuse,
     Scheduler,
     StartModel,
     StopModel,
     StopReason,
+    SwapPolicy,
     Ticket,
 )
 from swapper.scheduler.fifo import FifoScheduler
-from swapper.scheduler.registry import SchedulerInputs, make_scheduler
+from swapper.scheduler.registry import SchedulerInputs, make_scheduler, queue_rules
 from swapper.scheduler.swap_times import MemorySwapTimes, SwapTime, SwapTimes
 
 __all__ = [
@@ -26,6 +29,8 @@ __all__ = [
     "ForgetModel",
     "Grant",
     "MemorySwapTimes",
+    "ModelView",
+    "QueueRules",
     "Queued",
     "Refuse",
     "Scheduler",
@@ -33,8 +38,10 @@ __all__ = [
     "StartModel",
     "StopModel",
     "StopReason",
+    "SwapPolicy",
     "SwapTime",
     "SwapTimes",
     "Ticket",
     "make_scheduler",
+    "queue_rules",
 ]

@@ -8,9 +8,10 @@ no read of a process's state ever gates a decision.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Protocol, TypeAlias
+from types import MappingProxyType
+from typing import Final, Protocol, TypeAlias
 
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import ProcessError, RequestError
@@ -134,6 +135,96 @@ class Queued:
     position: int
 
 
+MAX_WAIT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRules:
+    """The settings that say who goes first; a reload may change them.
+
+    Attributes:
+        priority: of waiting models, higher goes first; 0 if absent.
+        max_wait_s: after this long a waiting model is owed its turn, whatever the
+            priorities and the policy say; 0 for never.
+    """
+
+    priority: Mapping[ModelId, int] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    max_wait_s: float = MAX_WAIT_S
+
+
+class ModelView(Protocol):
+    """What a policy may know of a model. Read during the call, never kept."""
+
+    @property
+    def id(self) -> ModelId:
+        """Return the real id."""
+        ...
+
+    @property
+    def priority(self) -> int:
+        """Return the configured priority; 0 is usual."""
+        ...
+
+    @property
+    def state(self) -> ProcessState:
+        """Return the state of the present run."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """Return how many tickets wait for room."""
+        ...
+
+    @property
+    def oldest(self) -> Ticket:
+        """Return the first of them; only of a model that has some."""
+        ...
+
+    @property
+    def served(self) -> int:
+        """Return how many requests it is serving."""
+        ...
+
+    @property
+    def idle_since(self) -> float:
+        """Return when it began to serve nothing; only while READY with none."""
+        ...
+
+
+class SwapPolicy(Protocol):
+    """Which waiting model goes next, and whether its swap may begin already.
+
+    The one seam of ``FifoScheduler``: what may run beside what, who is being served
+    and how long anybody may wait are not a policy's to decide. A model that has
+    waited for ``max_wait_s`` goes before all others, and the policy is not asked
+    about it any more; so no policy can starve anybody.
+
+    Called in the router thread for every decision: cheap, no clock, nothing that
+    blocks. It may remember what it was told.
+    """
+
+    def arrived(self, ticket: Ticket, now: float) -> None:
+        """Note a request that was let in, whether it has to wait or not."""
+        ...
+
+    def order(self, waiting: Sequence[ModelView], now: float) -> Sequence[ModelView]:
+        """Return the same models, those first that shall have their turn first."""
+        ...
+
+    def not_before(
+        self, target: ModelView, evict: Sequence[ModelView], now: float
+    ) -> float:
+        """Return the time from which *target* may be started; *now* for at once.
+
+        Asked when nothing else is in the way: nobody in *evict* is serving. Until
+        that time the evicted models go on taking requests, as if nobody waited.
+        Asked again after whatever happens, so the answer may change.
+        """
+        ...
+
+
 class Scheduler(Protocol):
     """Decides. Every method runs in the router thread and never blocks.
 
@@ -176,7 +267,7 @@ class Scheduler(Protocol):
         self,
         models: Mapping[ModelId, ModelConfig],
         planner: Planner,
-        priority: Mapping[ModelId, int],
+        rules: QueueRules,
         now: float,
     ) -> Sequence[Effect]:
         """Take over another configuration.

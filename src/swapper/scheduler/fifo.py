@@ -7,15 +7,24 @@ model that has waiting tickets:
 2. A swap to it is in flight: join. One load serves all callers.
 3. Ready, nothing to evict, no swap is evicting it: grant.
 4. It would collide with an operation in flight: wait. A swap collides if its target
-   is in our evict set or we are in its evict set; a model being stopped collides if
-   it is the target or in our evict set; a model that a reload retires collides with
-   every start. A swap that nobody waits for any more is called off instead.
+   is in our evict set, if we are in its evict set, or if it is stopping a model of
+   our evict set; a model that a reload retires collides with every start. A swap that
+   nobody waits for any more is called off instead.
 5. It would evict a model that is still serving: wait.
-6. Otherwise start a swap; disjoint swaps run in parallel.
+6. Otherwise start a swap; disjoint swaps run in parallel. What is being stopped
+   already, the target's last run included, is waited for like what the swap stops.
+
+Rules 2, 3 and 6 are restrained by two more:
+
+7. Once the oldest ticket of a model has waited for ``max_wait_s``, its swap counts for
+   later tickets as if it were in flight: whom it will evict takes no more requests,
+   and nothing starts that it would have to evict (``claims.py``).
+8. A policy may put the start off for a while, but not beyond that time.
 
 All tickets of one model get the same decision, so the queue is kept per model and
-decided once per model. The order of models is that of their first ticket, higher
-priority first. Arrivals A B C A B C are served A A B B C C with three loads.
+decided once per model. The order of models: overdue ones first, by age; then as the
+policy has it, which is usually by priority, then by the first ticket. Arrivals
+A B C A B C are served A A B B C C with three loads.
 
 A ticket that asks only for what is ready (``Admission``) is not part of the tree: it
 makes no room and waits for nobody.
@@ -24,7 +33,7 @@ Every start of a process has a run number; what is reported about another run th
 the present one is stale and dropped.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import (
@@ -44,15 +53,17 @@ from swapper.scheduler.base import (
     Admission,
     AnswerUnload,
     Effect,
-    ForgetModel,
     Grant,
     Queued,
+    QueueRules,
     Refuse,
-    StartModel,
-    StopModel,
     StopReason,
+    SwapPolicy,
     Ticket,
 )
+from swapper.scheduler.board import Board
+from swapper.scheduler.claims import Claims
+from swapper.scheduler.policy import FirstCome
 from swapper.scheduler.records import ModelRecord, Swap
 
 _STOPPED = ProcessState.STOPPED
@@ -69,123 +80,124 @@ class FifoScheduler:
         models: Mapping[ModelId, ModelConfig],
         planner: Planner,
         *,
-        priority: Mapping[ModelId, int] | None = None,
+        rules: QueueRules | None = None,
+        policy: SwapPolicy | None = None,
     ) -> None:
         """Know the models; all of them are stopped.
 
         Args:
             models: every model that may be asked for.
             planner: says what must stop for a target.
-            priority: higher goes first among waiting models; default 0.
+            rules: who goes first; None takes the defaults.
+            policy: chooses within these rules; None is first come, first served.
         """
-        given = priority or {}
-        self._models = {
-            id_: ModelRecord(models[id_], given.get(id_, 0)) for id_ in sorted(models)
-        }
+        given = rules or QueueRules()
+        self._board = Board(models, given.priority)
         self._planner = planner
-        self._swaps: dict[ModelId, Swap] = {}
+        self._claims = Claims(self._board, planner, given.max_wait_s)
+        self._policy: SwapPolicy = policy or FirstCome()
         self._unloads: dict[UnloadId, set[ModelId]] = {}
-        self._model_of: dict[TicketId, ModelId] = {}
-        self._runs = 0
         self._is_shutting_down = False
-        self._effects: list[Effect] = []
 
     # -- facts from callers ----------------------------------------------------
 
     def submit(self, ticket: Ticket, now: float) -> list[Effect]:
         """Take a new ticket; see ``Scheduler.submit``."""
+        self._claims.refresh(now)
         try:
             model = self._admit(ticket)
         except RequestError as error:  # (1)
             return [Refuse(ticket, error)]
+        self._policy.arrived(ticket, now)
         if ticket.admission is Admission.UNCOUNTED:
             return [Grant(ticket, model.run)]
-        self._model_of[ticket.id] = model.id
         if ticket.admission is Admission.IF_READY:
-            self._grant(model, {ticket.id: ticket})
+            self._board.model_of[ticket.id] = model.id
+            self._board.grant(model, {ticket.id: ticket})
         else:
-            model.queue[ticket.id] = ticket
+            self._board.enqueue(model, ticket)
             self._advance(model, now)
-        return self._take_effects()
+        return self._board.take_effects()
 
     def cancel(self, ticket: TicketId, now: float) -> list[Effect]:
         """Forget a waiting ticket; see ``Scheduler.cancel``."""
-        model = self._models.get(self._model_of.get(ticket, ModelId("")))
+        model = self._board.model_with(ticket)
         if model is None or ticket in model.leases:
             return []  # granted: its lease ends by serve_done
-        del self._model_of[ticket]
-        model.queue.pop(ticket, None)
-        swap = self._swaps.get(model.id)
-        if swap is not None:
-            swap.waiters.pop(ticket, None)
+        self._board.forget(model, ticket)
         self._drain(now)  # a load nobody waits for may now be called off
-        return self._take_effects()
+        return self._board.take_effects()
 
     def serve_done(self, ticket: TicketId, now: float) -> list[Effect]:
         """End a lease; see ``Scheduler.serve_done``."""
-        model = self._models.get(self._model_of.get(ticket, ModelId("")))
+        model = self._board.model_with(ticket)
         if model is None or ticket not in model.leases:
             return []
-        del self._model_of[ticket]
+        del self._board.model_of[ticket]
         model.leases.remove(ticket)
         if not model.leases:
             model.idle_since = now
             if model.retires_at is not None:
-                self._stop(model, StopReason.RELOAD)
-            self._forget_if_gone(model)
+                self._board.stop(model, StopReason.RELOAD)
+            self._board.forget_if_gone(model)
             self._drain(now)
-        return self._take_effects()
+        return self._board.take_effects()
 
     def unload(
         self, unload: UnloadId, models: Collection[ModelId] | None, now: float
     ) -> list[Effect]:
         """Stop models; see ``Scheduler.unload``."""
         left: set[ModelId] = set()
-        for model in self._models.values():
+        for model in self._board.models.values():
             if models is not None and model.id not in models:
                 continue
-            self._refuse_waiting(model, ModelUnloadedError(self._planner.name))
-            self._stop(model, StopReason.UNLOAD)
+            error = ModelUnloadedError(self._planner.name)
+            self._board.refuse_waiting(model, error)
+            self._board.stop(model, StopReason.UNLOAD)
             if model.state is not _STOPPED:
                 left.add(model.id)
         self._unloads[unload] = left
         self._answer_unloads()
         self._drain(now)
-        return self._take_effects()
+        return self._board.take_effects()
 
     def reload(
         self,
         models: Mapping[ModelId, ModelConfig],
         planner: Planner,
-        priority: Mapping[ModelId, int],
+        rules: QueueRules,
         now: float,
     ) -> list[Effect]:
         """Take over another configuration; see ``Scheduler.reload``."""
+        board = self._board
         self._planner = planner
-        for swap in list(self._swaps.values()):
+        self._claims.change(planner, rules.max_wait_s)
+        for swap in list(board.swaps.values()):
             if swap.target.state is not _STARTING:
                 self._dissolve(swap)  # the new planner decides whom it evicts
         for id_, config in models.items():
-            model = self._models.setdefault(id_, ModelRecord(config, 0))
+            model = board.models.setdefault(id_, ModelRecord(config, 0))
             model.config, model.is_removed = config, False
-            model.priority = priority.get(id_, 0)
+            model.priority = rules.priority.get(id_, 0)
             self._retire(model, now, keep=model.running.process == config.process)
-        for model in [m for m in self._models.values() if m.id not in models]:
+        for model in [m for m in board.models.values() if m.id not in models]:
             model.is_removed = True
-            self._refuse_waiting(model, ModelRemovedError(model.id))
+            board.refuse_waiting(model, ModelRemovedError(model.id))
             self._retire(model, now, keep=False)
-            self._forget_if_gone(model)
-        self._models = dict(sorted(self._models.items()))
+            board.forget_if_gone(model)
+        board.models = dict(sorted(board.models.items()))
+        board.changed()
         self._drain(now)
-        return self._take_effects()
+        return board.take_effects()
 
     def shutdown(self, now: float) -> list[Effect]:  # noqa: ARG002 - the Protocol's shape
         """Refuse everything from here on and stop all models."""
         self._is_shutting_down = True
-        for model in self._models.values():
-            self._refuse_waiting(model, ShuttingDownError(self._planner.name))
-            self._stop(model, StopReason.SHUTDOWN)
-        return self._take_effects()
+        for model in self._board.models.values():
+            error = ShuttingDownError(self._planner.name)
+            self._board.refuse_waiting(model, error)
+            self._board.stop(model, StopReason.SHUTDOWN)
+        return self._board.take_effects()
 
     # -- facts from processes --------------------------------------------------
 
@@ -193,85 +205,84 @@ class FifoScheduler:
         self, model: ModelId, run: RunId, error: ProcessError | None, now: float
     ) -> list[Effect]:
         """Note the end of a start; see ``Scheduler.started``."""
-        target = self._models.get(model)
+        target = self._board.models.get(model)
         if target is None or target.run != run or target.state is not _STARTING:
             return []  # stale: this start was called off
-        swap = self._swaps.pop(model)
+        swap = self._board.end_swap(target)
         if error is None:
             target.state, target.idle_since = _READY, now  # STARTING -> READY
-            self._grant(target, swap.waiters)
+            self._board.grant(target, swap.waiters)
         else:
             target.state = _STOPPING  # STARTING -> STOPPING: the rest is cleaned up
-            self._refuse(swap.waiters, error)
+            self._board.refuse(swap.waiters, error)
         self._drain(now)
-        return self._take_effects()
+        return self._board.take_effects()
 
     def exited(self, model: ModelId, run: RunId, now: float) -> list[Effect]:  # noqa: ARG002 - the Protocol's shape
         """Note that a ready process ended by itself; see ``Scheduler.exited``."""
-        target = self._models.get(model)
+        target = self._board.models.get(model)
         if target is None or target.run != run or target.state is not _READY:
             return []
         target.state = _STOPPING  # READY -> STOPPING
-        swap = self._swaps.get(model)
+        swap = self._board.swaps.get(model)
         if swap is not None:  # ready, but its room was still being made
             swap.stopping.add(model)
-        return self._take_effects()
+        return self._board.take_effects()
 
     def stopped(self, model: ModelId, run: RunId, now: float) -> list[Effect]:
         """Note that nothing is left of a run; see ``Scheduler.stopped``."""
-        gone = self._models.get(model)
+        gone = self._board.models.get(model)
         if gone is None or gone.run != run or gone.state is not _STOPPING:
             return []
-        gone.state, gone.retires_at = _STOPPED, None  # STOPPING -> STOPPED
-        for swap in list(self._swaps.values()):
-            if model in swap.stopping:
-                swap.stopping.remove(model)
-                self._load_when_clear(swap, now)
+        self._board.gone(gone)
         for left in self._unloads.values():
             left.discard(model)
         self._answer_unloads()
-        self._forget_if_gone(gone)
+        for swap in list(self._board.swaps.values()):
+            if model in swap.stopping:
+                swap.stopping.remove(model)
+                self._load_when_clear(swap, now)
+        self._board.forget_if_gone(gone)
         self._drain(now)
-        return self._take_effects()
+        return self._board.take_effects()
 
     # -- time ------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Effect]:
-        """Unload what has been idle for its ``ttl``; see ``Scheduler.tick``."""
-        for model in self._models.values():
+        """Do what is due: idle stops, turns that are owed; see ``Scheduler.tick``."""
+        for model in list(self._board.running.values()):
             if model.retires_at is not None and model.retires_at <= now:
-                self._stop(model, StopReason.RELOAD)
+                self._board.stop(model, StopReason.RELOAD)
             expiry = self._idle_expiry(model)
             if expiry is not None and expiry <= now:
-                self._stop(model, StopReason.IDLE)
-        return self._take_effects()
+                self._board.stop(model, StopReason.IDLE)
+        self._drain(now)
+        return self._board.take_effects()
 
     def next_deadline(self) -> float | None:
-        """Return when the first model is to be stopped, None for never."""
-        times = [
-            at
-            for model in self._models.values()
-            for at in (self._idle_expiry(model), self._retirement(model))
-            if at is not None
-        ]
-        return min(times, default=None)
+        """Return when the next thing is due, None for never."""
+        times = [self._claims.next_deadline()]
+        times += [model.not_before for model in self._board.waiting.values()]
+        for model in self._board.running.values():
+            times += [self._idle_expiry(model), self._retirement(model)]
+        return min((at for at in times if at is not None), default=None)
 
     # -- what others may see ---------------------------------------------------
 
     def states(self) -> dict[ModelId, ProcessState]:
         """Return a copy of every model's state, in order of ids."""
-        return {id_: model.shown_state for id_, model in self._models.items()}
+        return {id_: model.shown_state for id_, model in self._board.models.items()}
 
     def queue(self) -> list[Queued]:
         """Return the waiting tickets, those waiting for room in queue order."""
         loading = [
             Queued(ticket, 0)
-            for swap in self._swaps.values()
+            for swap in self._board.swaps.values()
             for ticket in swap.waiters.values()
         ]
         blocked = [
             (-model.priority, ticket.id, ticket)
-            for model in self._models.values()
+            for model in self._board.waiting.values()
             for ticket in model.queue.values()
         ]
         return loading + [
@@ -282,73 +293,72 @@ class FifoScheduler:
     @property
     def is_at_rest(self) -> bool:
         """Return whether every model is stopped."""
-        return all(model.state is _STOPPED for model in self._models.values())
+        return not self._board.running
 
     # -- the decision tree -----------------------------------------------------
 
     def _drain(self, now: float) -> None:
         """Decide anew for every model with waiting tickets, in queue order."""
-        waiting = [model for model in self._models.values() if model.queue]
-        waiting.sort(key=lambda model: (-model.priority, next(iter(model.queue))))
-        for model in waiting:
-            self._advance(model, now)
+        owed = self._claims.refresh(now)
+        others = [m for m in self._board.waiting.values() if m.claim is None]
+        for model in (*owed, *self._policy.order(others, now)):
+            waiting = self._board.waiting.get(model.id)
+            if waiting is not None:
+                self._advance(waiting, now)
 
     def _advance(self, model: ModelRecord, now: float) -> None:
-        """Take the tickets of one model as far as they can go now."""
-        joined = self._swaps.get(model.id)
+        """Take the waiting tickets of one model as far as they can go now."""
+        board = self._board
+        model.not_before = None
+        joined = board.swaps.get(model.id)
         if joined is not None:  # (2)
-            joined.waiters |= model.queue
-            model.queue = {}
+            if not self._claims.holds(model):  # (7)
+                joined.waiters |= board.take_queue(model)
             return
-        evict = self._planner.eviction_for(
-            model.id,
-            self._running_beside(model),
-            target_is_running=model.shown_state is _READY,
-        )
+        evict = self._claims.eviction_for(model)
         colliding = self._colliding_swaps(model, evict)
-        if model.shown_state is _READY and not evict and not colliding:  # (3)
-            self._grant(model, model.queue)
-            model.queue = {}
-        elif colliding or self._meets_a_stop(model, evict):  # (4)
+        # What a reload retires may hold the memory or the port we need.
+        is_in_the_way = any(m.is_leaving for m in board.running.values())
+        is_up = model.shown_state is _READY
+        if is_up and self._claims.holds(model):  # (7)
+            return
+        if is_up and not evict and not colliding:  # (3)
+            board.grant(model, board.take_queue(model))
+        elif colliding or is_in_the_way:  # (4)
             if self._call_off(swap for swap in colliding if not swap.waiters):
                 self._advance(model, now)
-        elif not any(self._models[id_].leases for id_ in evict):  # (5)
+        elif not board.is_leased(evict) and self._may_start(model, evict, now):  # (5)
             self._start_swap(model, evict, now)  # (6)
 
-    def _running_beside(self, model: ModelRecord) -> list[ModelId]:
-        return [
-            other.id
-            for other in self._models.values()
-            if other is not model
-            and not other.is_removed
-            and (other.state is not _STOPPED or other.id in self._swaps)
-        ]
+    def _may_start(
+        self, model: ModelRecord, evict: Sequence[ModelId], now: float
+    ) -> bool:
+        if self._claims.forbids(model, evict):  # (7)
+            return False
+        if model.claim is None:
+            evicted = [self._board.models[id_] for id_ in evict]
+            begins_at = self._policy.not_before(model, evicted, now)
+            if begins_at > now:  # (8)
+                model.not_before = begins_at
+        return model.not_before is None
 
     def _colliding_swaps(
         self, model: ModelRecord, evict: Collection[ModelId]
     ) -> list[Swap]:
         return [
             swap
-            for swap in self._swaps.values()
-            if swap.target.id in evict or model.id in swap.evict
+            for swap in self._board.swaps.values()
+            if swap.target.id in evict
+            or model.id in swap.evict
+            or not swap.stopping.isdisjoint(evict)
         ]
-
-    def _meets_a_stop(self, model: ModelRecord, evict: Collection[ModelId]) -> bool:
-        return (
-            model.state is _STOPPING
-            or any(self._models[id_].state is _STOPPING for id_ in evict)
-            # What a reload retires may hold the memory or the port we need.
-            or any(other.is_leaving for other in self._models.values())
-        )
 
     def _start_swap(
         self, target: ModelRecord, evict: Collection[ModelId], now: float
     ) -> None:
-        swap = Swap(target, frozenset(evict), set(evict), target.queue)
-        target.queue = {}
-        self._swaps[target.id] = swap
+        swap = self._board.begin_swap(target, evict)
         for id_ in evict:
-            self._stop(self._models[id_], StopReason.SWAP, target.id)
+            self._board.stop(self._board.models[id_], StopReason.SWAP, target.id)
         self._load_when_clear(swap, now)
 
     def _load_when_clear(self, swap: Swap, now: float) -> None:
@@ -356,96 +366,64 @@ class FifoScheduler:
         if swap.stopping:
             return
         if target.state is _READY:  # it only needed the others to go
-            del self._swaps[target.id]
+            self._board.end_swap(target)
             target.idle_since = now
-            self._grant(target, swap.waiters)
+            self._board.grant(target, swap.waiters)
             return
-        self._runs += 1
-        target.run = RunId(self._runs)
-        target.running = target.config
-        target.state = _STARTING  # STOPPED -> STARTING
-        self._effects.append(StartModel(target.id, target.run))
+        self._board.start(target)
 
     def _call_off(self, swaps: Iterable[Swap]) -> bool:
         """Abort loads that nobody waits for; return whether there was one."""
         called_off = list(swaps)
         for swap in called_off:
-            del self._swaps[swap.target.id]
+            self._board.end_swap(swap.target)
             if swap.target.state is _STARTING:
-                self._stop(swap.target, StopReason.ABORT)
+                self._board.stop(swap.target, StopReason.ABORT)
         return bool(called_off)
 
     # -- reload --------------------------------------------------------------------
 
     def _dissolve(self, swap: Swap) -> None:
         """Have the waiters of *swap* decided anew; what it stops goes on stopping."""
-        model = swap.target
-        del self._swaps[model.id]
-        model.queue = swap.waiters | model.queue
+        self._board.end_swap(swap.target)
+        self._board.requeue(swap.target, swap.waiters)
 
     def _retire(self, model: ModelRecord, now: float, *, keep: bool) -> None:
         """Let a run end that the newest configuration would not make, or keep it."""
         if keep or model.state is _STOPPED:
             model.retires_at = None
             return
-        swap = self._swaps.get(model.id)
+        swap = self._board.swaps.get(model.id)
         if swap is not None:
             self._dissolve(swap)
         if model.retires_at is None:
             model.retires_at = now + model.running.unload_timeout_s
         if model.state is _STARTING or not model.leases:  # leases of an earlier run
-            self._stop(model, StopReason.RELOAD)
-
-    def _forget_if_gone(self, model: ModelRecord) -> None:
-        if model.is_removed and model.state is _STOPPED and not model.leases:
-            del self._models[model.id]
-            self._effects.append(ForgetModel(model.id))
+            self._board.stop(model, StopReason.RELOAD)
 
     # -- small moves -----------------------------------------------------------
-
-    def _stop(
-        self, model: ModelRecord, reason: StopReason, target: ModelId | None = None
-    ) -> None:
-        if model.state in {_STARTING, _READY}:
-            model.state = _STOPPING  # STARTING, READY -> STOPPING
-            self._effects.append(StopModel(model.id, model.run, reason, target))
-
-    def _grant(self, model: ModelRecord, tickets: Mapping[TicketId, Ticket]) -> None:
-        model.leases.update(tickets)
-        self._effects.extend(Grant(t, model.run) for t in tickets.values())
-
-    def _refuse(self, tickets: Mapping[TicketId, Ticket], error: RequestError) -> None:
-        for ticket in tickets.values():
-            del self._model_of[ticket.id]
-            self._effects.append(Refuse(ticket, error))
-
-    def _refuse_waiting(self, model: ModelRecord, error: RequestError) -> None:
-        """Refuse everybody who waits for the model and forget its swap."""
-        swap = self._swaps.pop(model.id, None)
-        if swap is not None:
-            self._refuse(swap.waiters, error)
-        self._refuse(model.queue, error)
-        model.queue = {}
 
     def _admit(self, ticket: Ticket) -> ModelRecord:
         """Return the model if it may have one more request, else raise why not."""
         if self._is_shutting_down:
             raise ShuttingDownError(self._planner.name)
-        model = self._models.get(ticket.model)
+        model = self._board.models.get(ticket.model)
         if model is None or model.is_removed:
             raise NotFoundError("no local server found for requested model")
         if ticket.admission is not Admission.SERVE and model.shown_state is not _READY:
             raise ModelNotLoadedError(model.id)
         if ticket.admission is Admission.UNCOUNTED:
             return model
-        swap = self._swaps.get(model.id)
-        waiting = len(model.queue) + (len(swap.waiters) if swap else 0)
-        if waiting + len(model.leases) >= model.config.max_requests:
+        if ticket.admission is Admission.IF_READY and self._claims.is_claimed(model):
+            raise ModelNotLoadedError(model.id, "it is about to make room")  # (7)
+        swap = self._board.swaps.get(model.id)
+        waiting = model.queued + (len(swap.waiters) if swap else 0)
+        if waiting + model.served >= model.config.max_requests:
             raise ConcurrencyLimitError
         return model
 
     def _idle_expiry(self, model: ModelRecord) -> float | None:
-        is_idle = not (model.leases or model.queue or model.id in self._swaps)
+        is_idle = not (model.leases or model.queue or model.id in self._board.swaps)
         if model.state is _READY and model.config.ttl_s > 0 and is_idle:
             return model.idle_since + model.config.ttl_s
         return None
@@ -458,8 +436,4 @@ class FifoScheduler:
     def _answer_unloads(self) -> None:
         for unload in [id_ for id_, left in self._unloads.items() if not left]:
             del self._unloads[unload]
-            self._effects.append(AnswerUnload(unload))
-
-    def _take_effects(self) -> list[Effect]:
-        effects, self._effects = self._effects, []
-        return effects
+            self._board.say(AnswerUnload(unload))

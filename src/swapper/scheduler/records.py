@@ -18,7 +18,7 @@ _STOPPING = ProcessState.STOPPING
 
 @dataclass(slots=True)
 class ModelRecord:
-    """What the scheduler knows of one model; dicts keep arrival order.
+    """What the scheduler knows of one model; a ``ModelView`` for policies.
 
     Attributes:
         config: the newest definition; the next run is made of it.
@@ -26,6 +26,10 @@ class ModelRecord:
         retires_at: when a run that a reload has made obsolete is stopped at the
             latest; None if it may go on.
         is_removed: the configuration does not have the model any more.
+        queue: who waits for room, in order of tickets.
+        claim: whom its start is going to stop, once its turn is owed (rule 7).
+        not_before: until when a policy holds its start back (rule 9); None if it
+            does not.
     """
 
     config: ModelConfig
@@ -38,6 +42,8 @@ class ModelRecord:
     idle_since: float = 0.0  # meaningful while READY and without leases
     queue: dict[TicketId, Ticket] = field(default_factory=dict)
     leases: set[TicketId] = field(default_factory=set)
+    claim: frozenset[ModelId] | None = None
+    not_before: float | None = None
 
     def __post_init__(self) -> None:
         self.running = self.config
@@ -46,6 +52,21 @@ class ModelRecord:
     def id(self) -> ModelId:
         """Return the model's id."""
         return self.config.id
+
+    @property
+    def oldest(self) -> Ticket:
+        """Return the first of the queue, which has one."""
+        return next(iter(self.queue.values()))
+
+    @property
+    def queued(self) -> int:
+        """Return how many tickets wait for room."""
+        return len(self.queue)
+
+    @property
+    def served(self) -> int:
+        """Return how many requests it is serving."""
+        return len(self.leases)
 
     @property
     def is_leaving(self) -> bool:

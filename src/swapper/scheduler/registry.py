@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from swapper.config.schema import Config
 from swapper.core.errors import ConfigError, ConfigProblem
 from swapper.planner.base import Planner
-from swapper.scheduler.base import Scheduler
+from swapper.scheduler.base import QueueRules, Scheduler
 from swapper.scheduler.fifo import FifoScheduler
 from swapper.scheduler.swap_times import MemorySwapTimes, SwapTimes
 
@@ -32,12 +32,17 @@ class SchedulerInputs:
     swap_times: SwapTimes
 
 
+def queue_rules(config: Config) -> QueueRules:
+    """Return who goes first by this configuration."""
+    return QueueRules(priority=config.priority, max_wait_s=config.max_wait_s)
+
+
 SchedulerFactory: TypeAlias = Callable[[SchedulerInputs], Scheduler]
 
 
 def _fifo(inputs: SchedulerInputs) -> Scheduler:
     config = inputs.config
-    return FifoScheduler(config.models, inputs.planner, priority=config.priority)
+    return FifoScheduler(config.models, inputs.planner, rules=queue_rules(config))
 
 
 _BUILT_IN: Final[Mapping[str, SchedulerFactory]] = {"fifo": _fifo}

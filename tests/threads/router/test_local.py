@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -19,10 +19,12 @@ from swapper.core.errors import (
 from swapper.core.ids import ModelId
 from swapper.core.states import ProcessState
 from swapper.router import Lease, LocalRouter
-from swapper.scheduler import FifoScheduler
-from swapper.sync import CancelToken
+from swapper.router.messages import Inspect
+from swapper.scheduler import FifoScheduler, Queued
+from swapper.sync import CancelToken, Reply
 from tests.fakes.processes import Processes
 from tests.fakes.scheduling import group_planner, model_configs
+from tests.fakes.world import FakeClock
 
 A, B, C = ModelId("a"), ModelId("b"), ModelId("c")
 WAIT_S = 20
@@ -266,6 +268,41 @@ def test_a_crash_of_the_router_answers_everybody(bench: Bench) -> None:
         loading.result(WAIT_S)
     with pytest.raises(RequestError):
         bench.router.acquire(A, CancelToken())
+
+
+def test_what_is_due_is_done_while_messages_never_cease() -> None:
+    """A deadline does not wait until the inbox is empty."""
+    clock, processes = FakeClock(), Processes()
+    models = model_configs("a", ttl_s=10)
+    scheduler = FifoScheduler(models, group_planner(g="a"))
+    router = LocalRouter(models, scheduler, processes.spawn, clock=clock)
+    router.start()
+    router.acquire(A, CancelToken()).done()
+    router.queue()
+    held, go_on = threading.Event(), threading.Event()
+    stops: list[int] = []
+
+    class Held(Reply[Sequence[Queued]]):
+        def offer(self, value: Sequence[Queued]) -> bool:
+            held.set()
+            go_on.wait(WAIT_S)
+            return super().offer(value)
+
+    class Looking(Reply[Sequence[Queued]]):
+        def offer(self, value: Sequence[Queued]) -> bool:
+            stops.append(len(processes[A].stops))
+            return super().offer(value)
+
+    router._loop.inbox.put(Inspect(Held()))
+    assert held.wait(WAIT_S)
+    for _ in range(3):
+        router._loop.inbox.put(Inspect(Looking()))
+    clock.now += 11.0
+    go_on.set()
+    router.queue()
+    router.shutdown(5)
+
+    assert stops == [0, 1, 1]
 
 
 def test_many_callers_and_models_under_load_all_get_served(bench: Bench) -> None:

@@ -17,6 +17,7 @@ from swapper.scheduler import (
     Effect,
     FifoScheduler,
     Grant,
+    QueueRules,
     Refuse,
     StartModel,
     StopModel,
@@ -192,7 +193,7 @@ def test_a_b_c_a_b_c_arriving_together_cause_three_loads() -> None:
 
 def test_higher_priority_goes_first_among_waiting_models() -> None:
     scheduler = FifoScheduler(
-        model_configs("abc"), group_planner(g="abc"), priority={C: 5}
+        model_configs("abc"), group_planner(g="abc"), rules=QueueRules(priority={C: 5})
     )
     run = ready(scheduler, A)
     scheduler.submit(ticket(1, "a"), 0.0)

@@ -15,6 +15,7 @@ from swapper.scheduler import (
     Effect,
     FifoScheduler,
     Grant,
+    QueueRules,
     Refuse,
     StartModel,
     StopModel,
@@ -126,7 +127,7 @@ def test_a_run_that_a_reload_ends_takes_no_more(terms: Admission) -> None:
     make_ready(scheduler, A)
     scheduler.submit(ticket(1, "a"), 1.0)
     changed = {**model_configs("b"), A: ModelConfig(id=A, cmd="other")}
-    scheduler.reload(changed, group_planner(g="ab"), {}, 2.0)
+    scheduler.reload(changed, group_planner(g="ab"), QueueRules(), 2.0)
 
     effects = scheduler.submit(ticket(2, "a", terms), 3.0)
 

@@ -12,6 +12,7 @@ from swapper.scheduler import (
     FifoScheduler,
     ForgetModel,
     Grant,
+    QueueRules,
     Refuse,
     StartModel,
     StopModel,
@@ -42,7 +43,7 @@ def reload(
     for id_, cmd in changed.items():
         models[ModelId(id_)] = replace(models[ModelId(id_)], cmd=cmd)
     group = GroupConfig(id="g", swap=swap, members=tuple(models))
-    return scheduler.reload(models, group_planner(g=group), {}, now)
+    return scheduler.reload(models, group_planner(g=group), QueueRules(), now)
 
 
 def ready(scheduler: FifoScheduler, model: ModelId, number: int) -> RunId:
@@ -73,7 +74,7 @@ def test_settings_that_no_process_is_made_of_apply_without_a_restart() -> None:
     scheduler.serve_done(TicketId(1), 5.0)
     models = {A: replace(model_configs("a")[A], ttl_s=7, name="new", aliases=("x",))}
 
-    assert scheduler.reload(models, group_planner(g="a"), {}, 6.0) == []
+    assert scheduler.reload(models, group_planner(g="a"), QueueRules(), 6.0) == []
     assert scheduler.next_deadline() == 12.0
 
 
@@ -225,7 +226,9 @@ def test_new_priorities_count_from_the_next_decision_on() -> None:
     scheduler.submit(ticket(2, "b"), 0.0)
     scheduler.submit(ticket(3, "c"), 0.0)
 
-    scheduler.reload(model_configs("abc"), group_planner(g="abc"), {C: 5}, 0.0)
+    scheduler.reload(
+        model_configs("abc"), group_planner(g="abc"), QueueRules(priority={C: 5}), 0.0
+    )
 
     assert [queued.ticket.model for queued in scheduler.queue()] == [C, B]
 

@@ -38,13 +38,16 @@ def decode_routing(document: Section, config: Config, report: Report) -> Config:
         is_new = settings.is_set("groups") and not document.is_filled("groups")
         groups = decode_groups(settings if is_new else document, config.models, report)
         matrix = config.matrix
+    scheduler = document.section("routing").section("scheduler")
+    fifo = scheduler.section("settings").section("fifo")
     return replace(
         config,
         router=use,
         groups=groups,
         matrix=matrix,
-        scheduler=_scheduler_of(document.section("routing").section("scheduler")),
-        priority=_priority(document, config),
+        scheduler=_scheduler_of(scheduler),
+        priority=_priority(fifo, config),
+        max_wait_s=fifo.integer("maxWait"),
     )
 
 
@@ -87,9 +90,7 @@ def _scheduler_of(scheduler: Section) -> str:
     return use
 
 
-def _priority(document: Section, config: Config) -> Mapping[ModelId, int]:
-    scheduler = document.section("routing").section("scheduler")
-    fifo = scheduler.section("settings").section("fifo")
+def _priority(fifo: Section, config: Config) -> Mapping[ModelId, int]:
     priority: dict[ModelId, int] = {}
     for name, (number, item) in fifo.integer_map("priority").items():
         model = config.model_by_name.get(name)

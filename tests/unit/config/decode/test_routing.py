@@ -205,6 +205,28 @@ def test_sch_2_priority_must_be_a_number(errors: Errors, value: str) -> None:
     )
 
 
+def max_wait(text: str) -> str:
+    return f"routing: {{scheduler: {{settings: {{fifo: {{maxWait: {text}}}}}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("5", 5), ("0", 0), ("~", 60), ("2.9", 2)]
+)
+def test_r4_max_wait_is_in_seconds(load: Load, text: str, seconds: int) -> None:
+    assert load(max_wait(text)).max_wait_s == seconds
+
+
+def test_r4_max_wait_is_a_minute_if_not_given(load: Load) -> None:
+    assert load("").max_wait_s == 60
+
+
+@pytest.mark.parametrize("value", ["-1", "soon", "[1]"])
+def test_r4_max_wait_must_be_a_number_of_seconds(errors: Errors, value: str) -> None:
+    [message] = errors(max_wait(value))
+
+    assert "routing.scheduler.settings.fifo.maxWait: must be" in message
+
+
 def test_sch_3_priority_of_an_unknown_model_is_refused(errors: Errors) -> None:
     [message] = errors(priority("{zz: 1}"))
 

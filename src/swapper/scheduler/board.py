@@ -1,0 +1,192 @@
+"""The memory of a scheduler, and the small moves that keep it consistent.
+
+Whatever changes a model's state, its queue or a swap goes through here, so that what
+is derived from them is never stale. Nothing here decides anything.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from swapper.config.schema import ModelConfig
+from swapper.core.errors import RequestError
+from swapper.core.ids import ModelId, RunId, TicketId
+from swapper.core.states import ProcessState
+from swapper.scheduler.base import (
+    Effect,
+    ForgetModel,
+    Grant,
+    Refuse,
+    StartModel,
+    StopModel,
+    StopReason,
+    Ticket,
+)
+from swapper.scheduler.records import ModelRecord, Swap
+
+_STOPPED = ProcessState.STOPPED
+_STARTING = ProcessState.STARTING
+_READY = ProcessState.READY
+_STOPPING = ProcessState.STOPPING
+
+
+class Board:
+    """One per scheduler; router thread only.
+
+    Attributes:
+        models: by id, sorted.
+        swaps: loads in flight, by target.
+        waiting: models with a queue, in no particular order.
+        running: models that are not stopped, likewise.
+        model_of: of every ticket that waits or is served.
+    """
+
+    def __init__(
+        self, models: Mapping[ModelId, ModelConfig], priority: Mapping[ModelId, int]
+    ) -> None:
+        self.models = {
+            id_: ModelRecord(models[id_], priority.get(id_, 0))
+            for id_ in sorted(models)
+        }
+        self.swaps: dict[ModelId, Swap] = {}
+        self.waiting: dict[ModelId, ModelRecord] = {}
+        self.running: dict[ModelId, ModelRecord] = {}
+        self.model_of: dict[TicketId, ModelId] = {}
+        self._runs = 0
+        self._effects: list[Effect] = []
+        self._live: list[ModelId] | None = None
+
+    # -- looking ---------------------------------------------------------------
+
+    def model_with(self, ticket: TicketId) -> ModelRecord | None:
+        """Return the model that a ticket waits for or is served by, if any."""
+        id_ = self.model_of.get(ticket)
+        return None if id_ is None else self.models.get(id_)
+
+    def beside(self, model: ModelRecord) -> list[ModelId]:
+        """Return what runs or is to run beside *model*, as planners want it.
+
+        Every other model that is not stopped, plus the targets of swaps; sorted.
+        """
+        if self._live is None:
+            live = {id_ for id_, m in self.running.items() if not m.is_removed}
+            self._live = sorted(live | self.swaps.keys())
+        return [id_ for id_ in self._live if id_ != model.id]
+
+    def is_leased(self, models: Iterable[ModelId]) -> bool:
+        """Tell whether one of *models* serves a request."""
+        return any(self.models[id_].leases for id_ in models)
+
+    def changed(self) -> None:
+        """Note that models came or went, or changed their ways."""
+        self._live = None
+
+    # -- tickets ---------------------------------------------------------------
+
+    def enqueue(self, model: ModelRecord, ticket: Ticket) -> None:
+        """Put a ticket into the model's queue, after those of smaller numbers."""
+        self.model_of[ticket.id] = model.id
+        self.requeue(model, {ticket.id: ticket})
+
+    def requeue(self, model: ModelRecord, tickets: Mapping[TicketId, Ticket]) -> None:
+        """Put known tickets into the queue (again), where their age puts them."""
+        if not tickets:
+            return
+        last = next(reversed(model.queue), TicketId(0))
+        model.queue.update(tickets)
+        if next(iter(tickets)) < last:
+            model.queue = dict(sorted(model.queue.items()))
+        self.waiting[model.id] = model
+
+    def take_queue(self, model: ModelRecord) -> dict[TicketId, Ticket]:
+        """Empty the model's queue and return what was in it."""
+        queue, model.queue = model.queue, {}
+        self._not_waiting(model)
+        return queue
+
+    def forget(self, model: ModelRecord, ticket: TicketId) -> None:
+        """Take a waiting ticket out of queue and swap."""
+        del self.model_of[ticket]
+        if model.queue.pop(ticket, None) is not None and not model.queue:
+            self._not_waiting(model)
+        swap = self.swaps.get(model.id)
+        if swap is not None:
+            swap.waiters.pop(ticket, None)
+
+    def grant(self, model: ModelRecord, tickets: Mapping[TicketId, Ticket]) -> None:
+        """Lease the present run to *tickets*."""
+        model.leases.update(tickets)
+        self._effects.extend(Grant(t, model.run) for t in tickets.values())
+
+    def refuse(self, tickets: Mapping[TicketId, Ticket], error: RequestError) -> None:
+        """Answer *tickets* with *error*."""
+        for ticket in tickets.values():
+            del self.model_of[ticket.id]
+            self._effects.append(Refuse(ticket, error))
+
+    def refuse_waiting(self, model: ModelRecord, error: RequestError) -> None:
+        """Refuse everybody who waits for the model and forget its swap."""
+        if model.id in self.swaps:
+            self.refuse(self.end_swap(model).waiters, error)
+        self.refuse(self.take_queue(model), error)
+
+    def _not_waiting(self, model: ModelRecord) -> None:
+        self.waiting.pop(model.id, None)
+        model.claim = model.not_before = None
+
+    # -- swaps and runs --------------------------------------------------------
+
+    def begin_swap(self, target: ModelRecord, evict: Iterable[ModelId]) -> Swap:
+        """Begin to make room for *target*; its queue waits for the swap now."""
+        gone = frozenset(evict)
+        stopping = set(gone)
+        if target.state is _STOPPING:
+            stopping.add(target.id)
+        swap = Swap(target, gone, stopping, self.take_queue(target))
+        self.swaps[target.id] = swap
+        self._live = None
+        return swap
+
+    def end_swap(self, target: ModelRecord) -> Swap:
+        """Forget the swap to *target* and return it."""
+        self._live = None
+        return self.swaps.pop(target.id)
+
+    def start(self, model: ModelRecord) -> None:
+        """Start a new run."""
+        self._runs += 1
+        model.run = RunId(self._runs)
+        model.running = model.config
+        model.state = _STARTING  # STOPPED -> STARTING
+        self.running[model.id] = model
+        self._live = None
+        self._effects.append(StartModel(model.id, model.run))
+
+    def stop(
+        self, model: ModelRecord, reason: StopReason, target: ModelId | None = None
+    ) -> None:
+        """Stop what runs or starts; nothing else."""
+        if model.state in {_STARTING, _READY}:
+            model.state = _STOPPING  # STARTING, READY -> STOPPING
+            self._effects.append(StopModel(model.id, model.run, reason, target))
+
+    def gone(self, model: ModelRecord) -> None:
+        """Note that nothing is left of the run."""
+        model.state, model.retires_at = _STOPPED, None  # STOPPING -> STOPPED
+        self.running.pop(model.id, None)
+        self._live = None
+
+    def forget_if_gone(self, model: ModelRecord) -> None:
+        """Forget a removed model once nothing of it is left."""
+        if model.is_removed and model.state is _STOPPED and not model.leases:
+            del self.models[model.id]
+            self._effects.append(ForgetModel(model.id))
+
+    # -- effects ---------------------------------------------------------------
+
+    def say(self, effect: Effect) -> None:
+        """Have the router carry out *effect*."""
+        self._effects.append(effect)
+
+    def take_effects(self) -> list[Effect]:
+        """Return what is to be carried out, once."""
+        effects, self._effects = self._effects, []
+        return effects

@@ -1,0 +1,128 @@
+"""Bounded waiting: whose turn is owed, and what nobody may do meanwhile (rule 7).
+
+A model whose oldest ticket has waited for ``max_wait_s`` is *overdue*. It gets a
+claim: the models that its start is going to stop. For whoever came later, a claim
+counts like a swap in flight, though nothing stops yet:
+
+* a claimed model is granted to nobody, and nobody joins its load;
+* no swap stops a claimed model;
+* no model starts beside which the claim would not do any more.
+
+So the leases on claimed models run out, and the swap starts. A claim is kept, even if
+the planner would now choose others, because those chosen first have begun to run out.
+It is made anew only when an older claim has taken what was to stay.
+
+Claims are ordered by the age of their oldest ticket, whatever the priorities. The
+oldest waits for nobody, so there is no deadlock; and whoever has had its turn is
+younger than all who still wait. docs/design/router.md has the bound and its proof.
+"""
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+from swapper.core.ids import ModelId
+from swapper.core.states import ProcessState
+from swapper.planner.base import Planner
+from swapper.scheduler.board import Board
+from swapper.scheduler.records import ModelRecord
+
+_READY = ProcessState.READY
+
+
+class Claims:
+    """Knows who is overdue. Router thread only.
+
+    Attributes:
+        max_wait_s: 0 switches it off.
+    """
+
+    def __init__(self, board: Board, planner: Planner, max_wait_s: float) -> None:
+        self.max_wait_s = max_wait_s
+        self._board = board
+        self._planner = planner
+        self._owed: list[ModelRecord] = []
+
+    def change(self, planner: Planner, max_wait_s: float) -> None:
+        """Take over another configuration; claims are made anew."""
+        self._planner, self.max_wait_s = planner, max_wait_s
+        for model in self._owed:
+            model.claim = None
+        self._owed = []
+
+    def refresh(self, now: float) -> Sequence[ModelRecord]:
+        """Note who has become overdue; return all who are, the oldest first."""
+        waiting = self._board.waiting.values()
+        owed = [model for model in waiting if self._is_overdue(model, now)]
+        owed.sort(key=_age)
+        if owed != self._owed:
+            for model in self._owed:
+                if model not in owed:
+                    model.claim = None
+            self._owed = owed
+        for model in owed:
+            if model.claim is None:
+                model.claim = frozenset(self._ask(model, self._board.beside(model)))
+        return owed
+
+    def eviction_for(self, model: ModelRecord) -> tuple[ModelId, ...]:
+        """Return whom a start of *model* stops now, one that waits."""
+        beside = self._board.beside(model)
+        if model.claim is None:
+            return self._ask(model, beside)
+        staying = [id_ for id_ in beside if id_ not in model.claim]
+        if self._ask(model, staying):  # an older claim has changed what runs
+            model.claim = frozenset(self._ask(model, beside))
+        return tuple(id_ for id_ in beside if id_ in model.claim)
+
+    def holds(self, model: ModelRecord) -> bool:
+        """Tell whether the room of a running or loading model is owed to another.
+
+        Only to one that waits longer than the first of *model*'s own queue.
+        """
+        return any(model.id in claim for _, claim in self._before(model))
+
+    def forbids(self, model: ModelRecord, evict: Sequence[ModelId]) -> bool:
+        """Tell whether a start that stops *evict* would put off an older claim."""
+        for owed, claim in self._before(model):
+            if model.id in claim or not claim.isdisjoint(evict):
+                return True
+            staying = {id_ for id_ in self._board.beside(owed) if id_ not in claim}
+            if self._ask(owed, sorted(staying | {model.id})):
+                return True
+        return False
+
+    def is_claimed(self, model: ModelRecord) -> bool:
+        """Tell whether the room of *model* is owed to anybody."""
+        return any(model.id in (owed.claim or ()) for owed in self._owed)
+
+    def next_deadline(self) -> float | None:
+        """Return when the next model becomes overdue, None for never."""
+        if self.max_wait_s <= 0:
+            return None
+        waiting = self._board.waiting.values()
+        times = (self._due_at(model) for model in waiting if model.claim is None)
+        return min(times, default=None)
+
+    def _before(
+        self, model: ModelRecord
+    ) -> list[tuple[ModelRecord, frozenset[ModelId]]]:
+        """Return the claims that are older than *model*'s queue."""
+        age = _age(model)
+        older = takewhile(lambda owed: not owed.queue or _age(owed) < age, self._owed)
+        return [(m, m.claim) for m in older if m.claim is not None and m.queue]
+
+    def _is_overdue(self, model: ModelRecord, now: float) -> bool:
+        return self.max_wait_s > 0 and self._due_at(model) <= now
+
+    def _due_at(self, model: ModelRecord) -> float:
+        return model.oldest.arrived_s + self.max_wait_s
+
+    def _ask(
+        self, model: ModelRecord, running: Sequence[ModelId]
+    ) -> tuple[ModelId, ...]:
+        is_ready = model.shown_state is _READY
+        return self._planner.eviction_for(model.id, running, target_is_running=is_ready)
+
+
+def _age(model: ModelRecord) -> int:
+    return model.oldest.id

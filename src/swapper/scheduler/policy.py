@@ -1,0 +1,27 @@
+"""The usual policy: whoever came first goes first, and nobody lingers."""
+
+from collections.abc import Sequence
+
+from swapper.scheduler.base import ModelView, Ticket
+
+
+class FirstCome:
+    """Order of priority, then of the oldest ticket; swaps begin at once. Pure."""
+
+    __slots__ = ()
+
+    def arrived(self, ticket: Ticket, now: float) -> None:
+        """Remember nothing; see ``SwapPolicy.arrived``."""
+
+    def order(self, waiting: Sequence[ModelView], now: float) -> Sequence[ModelView]:  # noqa: ARG002 - the Protocol's shape
+        """Return those of higher priority first, then those that came first."""
+        return sorted(waiting, key=lambda model: (-model.priority, model.oldest.id))
+
+    def not_before(
+        self,
+        target: ModelView,  # noqa: ARG002 - the Protocol's shape
+        evict: Sequence[ModelView],  # noqa: ARG002
+        now: float,
+    ) -> float:
+        """Return *now*: there is nothing to wait for."""
+        return now
