@@ -4,10 +4,10 @@
     python examples/fake_model.py --port 9001 --name tiny --ready-after 2
 
 It answers GET /health and /v1/models; POST /v1/chat/completions, /v1/completions,
-/v1/messages and /v1/responses (plain or streamed), /v1/embeddings, /rerank and
-/v1/audio/transcriptions; and echoes websocket frames on /ws and wherever else an
-upgrade is asked for. Anything else gets a JSON description of the request exactly as
-it arrived. Generated text begins with --name, so one can tell who answered; so do
+/v1/messages and /v1/responses (plain or streamed), /v1/messages/count_tokens,
+/v1/embeddings, /rerank, /v1/audio/speech and transcriptions, /v1/images/generations
+and edits; and echoes websocket frames on /ws and wherever else an upgrade is asked
+for. Anything else gets a JSON description of the request exactly as it arrived. Generated text begins with --name, so one can tell who answered; so do
 the response headers X-Fake-Model and X-Fake-Connection (number of the connection).
 Until ready everything is answered 503.
 

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from fake_server.media import CREATED, images, speech
 from fake_server.message import (
     Answer,
     Controls,
@@ -18,7 +19,6 @@ from fake_server.message import (
 BLOCK_BYTES: Final = 65536
 TEXT_LIMIT_BYTES: Final = 65536  # a longer body is told by length and sha256
 PROMPT_TOKENS: Final = 7
-CREATED: Final = 1_700_000_000
 
 
 def answer_to(request: Request, name: str) -> Answer:
@@ -166,6 +166,11 @@ def messages(request: Request, name: str) -> Answer:
     )
 
 
+def count_tokens(_request: Request, _name: str) -> Answer:
+    """Answer /v1/messages/count_tokens: always the same."""
+    return json_answer({"input_tokens": PROMPT_TOKENS})
+
+
 def responses(request: Request, name: str) -> Answer:
     """Answer /v1/responses in OpenAI's shape."""
     asked, tokens = request.json(), words(request, name)
@@ -257,10 +262,14 @@ ROUTES: Final[dict[str, Callable[[Request, str], Answer]]] = {
     "/v1/chat/completions": completion,
     "/v1/completions": completion,
     "/v1/messages": messages,
+    "/v1/messages/count_tokens": count_tokens,
     "/v1/responses": responses,
     "/v1/embeddings": embeddings,
     "/v1/models": models,
+    "/v1/audio/speech": speech,
     "/v1/audio/transcriptions": transcription,
+    "/v1/images/edits": images,
+    "/v1/images/generations": images,
     "/rerank": rerank,
     "/v1/rerank": rerank,
 }

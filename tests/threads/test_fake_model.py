@@ -3,10 +3,12 @@
 import base64
 import gzip
 import hashlib
+import io
 import json
 import os
 import select
 import time
+import wave
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -121,6 +123,28 @@ def test_a_transcription_tells_the_form_it_got(model: FakeModel) -> None:
     assert fields["model"] == "w"
     assert fields["file"]["filename"] == "a.wav"
     assert fields["file"]["body_bytes"] == 4
+
+
+def test_tokens_are_counted(model: FakeModel) -> None:
+    answer = model.call("/v1/messages/count_tokens", {"model": "m", "messages": []})
+    assert answer.json() == {"input_tokens": 7}
+
+
+def test_speech_is_a_second_of_silence(model: FakeModel) -> None:
+    answer = model.call("/v1/audio/speech", {"model": "m", "input": "hello"})
+    assert answer.header("Content-Type") == "audio/wav"
+    with wave.open(io.BytesIO(answer.body)) as sound:
+        assert sound.getnframes() == sound.getframerate() == 8000
+        assert set(sound.readframes(8000)) == {0x80}
+
+
+def test_pictures_are_png_and_as_many_as_wanted(model: FakeModel) -> None:
+    made = model.call("/v1/images/generations", {"prompt": "p", "n": 2}).json()["data"]
+    edited = model.call("/v1/images/edits", b"--B--").json()["data"]
+    picture = base64.b64decode(made[0]["b64_json"])
+    assert picture.startswith(b"\x89PNG\r\n")
+    assert picture[16:24] == b"\0\0\0\1\0\0\0\1"  # 1 x 1
+    assert [len(made), len(edited)] == [2, 1]
 
 
 def test_controls_come_from_headers_too(model: FakeModel) -> None:
