@@ -29,7 +29,7 @@ from benchmarks.programs import (
     Kind,
 )
 from benchmarks.runner import Plan, Runner
-from benchmarks.table import as_json, table
+from benchmarks.table import as_json, summary, table
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,17 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         scale=QUICK if options.quick else Scale(),
         patience_s=options.patience,
     )
-    told = []
+    outcomes = []
     with ExitStack() as stack:
         runner = Runner(tools, plan, stack)
         for measure in measures:
-            outcome = runner.measure(measure)
-            told.append(as_json(outcome))
-            print(table(outcome), end="\n\n", flush=True)
+            outcomes.append(runner.measure(measure))
+            print(table(outcomes[-1]), end="\n\n", flush=True)
             if options.json:  # after each one, so that an interrupted run leaves a file
                 about = {"machine": description(), "rounds": plan.rounds}
+                told = [as_json(outcome) for outcome in outcomes]
                 document = {**about, "is_quick": options.quick, "measures": told}
                 options.json.write_text(json.dumps(document, indent=1), "utf-8")
+    print(summary(outcomes))
     return 0
 
 

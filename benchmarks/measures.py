@@ -7,7 +7,9 @@ from typing import Any, Final
 from benchmarks.build import Tools
 from benchmarks.drive import Load, driving
 from benchmarks.programs import Contender, Kind, Running
-from benchmarks.results import BUSY, ERRORS, Figure, Target
+from benchmarks.results import BUSY, ERRORS, Figure, Pick, Target
+
+MB: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +114,24 @@ class Measure:
         if self.needs_models:
             return contender.kind is Kind.MODELS
         return contender.kind is not Kind.DIRECT or not self.needs_proxy
+
+
+RATE: Final = Figure("per_s", "req/s")
+EVENT_RATE: Final = Figure("per_s", "events/s")
+SPEED: Final = Figure("mb_per_s", "MB/s")
+P50: Final = Figure("p50_us", "p50 us")
+P99: Final = Figure("p99_us", "p99 us")
+CPU: Final = Figure("cpu_us", "CPU us", 1)
+CPU_MB: Final = Figure("cpu_us_per_mb", "CPU us/MB")
+GROWTH: Final = Figure("growth_mib", "RSS growth MiB", 1, Pick.MOST)
+RSS: Final = Figure("rss_mib", "RSS MiB", 1)
+
+
+def at_most(figure: Figure, limit: float, *, is_ratio: bool = True) -> Target:
+    """Return the target that a figure is no larger."""
+    return Target(figure.name, limit, is_ratio)
+
+
+def at_least(figure: Figure, limit: float) -> Target:
+    """Return the target that a figure is no smaller, as a ratio."""
+    return Target(figure.name, limit, is_minimum=True)

@@ -1,5 +1,6 @@
 """Outcomes as text for people and as JSON for programs. Pure."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from benchmarks.machine import QUIET_CORES
@@ -8,6 +9,7 @@ from benchmarks.results import Figure, Outcome, Row, Verdict
 _NAME_WIDTH: Final = 12
 _RATIO_WIDTH: Final = 7
 _MISSING: Final = "-"
+_WORDS: Final = {True: "met", False: "MISSED", None: "open"}
 
 
 def table(outcome: Outcome) -> str:
@@ -25,6 +27,20 @@ def table(outcome: Outcome) -> str:
     lines += [_verdict(outcome, verdict) for verdict in outcome.verdicts()]
     lines += [f"  ! {doubt}" for doubt in outcome.doubts()]
     return "\n".join(lines)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Return all measures as one Markdown table, a row for each figure."""
+    programs = list(dict.fromkeys(r.program for o in outcomes for r in o.rows))
+    rows = [["measure", "", *programs, "target"], ["---"] * (len(programs) + 3)]
+    for outcome in outcomes:
+        verdicts = outcome.verdicts()
+        for figure in outcome.figures:
+            cells = [_cell(outcome, program, figure) for program in programs]
+            of_figure = [v for v in verdicts if v.target.figure == figure.name]
+            judged = [f"{v.target}: {v.program} {_WORDS[v.is_met]}" for v in of_figure]
+            rows.append([outcome.name, figure.label, *cells, ", ".join(judged)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -51,11 +67,28 @@ def _width(figure: Figure) -> int:
     return max(9, len(figure.label) + 1)
 
 
+def _text(figure: Figure, value: float | None) -> str:
+    return _MISSING if value is None else f"{value:,.{figure.digits}f}"
+
+
+def _cell(outcome: Outcome, program: str, figure: Figure) -> str:
+    row = outcome.row(program)
+    if row is None:
+        return ""
+    ratio = outcome.ratio(row, figure)
+    is_compared = ratio is not None and program not in (
+        outcome.direct,
+        outcome.yardstick,
+    )
+    text = _text(figure, row.value(figure))
+    return f"{text} ({ratio:.2f}x)" if is_compared else text
+
+
 def _line(outcome: Outcome, row: Row) -> str:
     cells = [f"{row.program:{_NAME_WIDTH}}"]
     for figure in outcome.figures:
         value, ratio = row.value(figure), outcome.ratio(row, figure)
-        text = _MISSING if value is None else f"{value:,.{figure.digits}f}"
+        text = _text(figure, value)
         beside = "" if ratio is None else f"{ratio:.2f}x"
         if row.program == outcome.yardstick:
             beside = ""
@@ -67,10 +100,10 @@ def _line(outcome: Outcome, row: Row) -> str:
 
 def _verdict(outcome: Outcome, verdict: Verdict) -> str:
     figure = next(f for f in outcome.figures if f.name == verdict.target.figure)
-    words = {True: "met", False: "MISSED", None: "open"}[verdict.is_met]
+    word = _WORDS[verdict.is_met]
     unit = "x" if verdict.target.is_ratio else ""
     value = _MISSING if verdict.value is None else f"{verdict.value:.3g}{unit}"
-    return f"  {verdict.program}: {figure.label} {verdict.target}: {value} {words}"
+    return f"  {verdict.program}: {figure.label} {verdict.target}: {value} {word}"
 
 
 def _row_as_json(outcome: Outcome, row: Row) -> dict[str, Any]:

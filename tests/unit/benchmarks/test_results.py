@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from benchmarks.results import Figure, Outcome, Pick, Row, Target
-from benchmarks.table import as_json, table
+from benchmarks.table import as_json, summary, table
 
 RATE = Figure("per_s", "req/s")
 P99 = Figure("p99_us", "p99 us", 1)
@@ -130,6 +130,29 @@ def test_table_has_rows_ratios_noise_and_verdicts() -> None:
     ]
     assert lines[4] == "  swapper: p99 us <= 1.2x: 1.26x MISSED"
     assert len(lines) == 5
+
+
+def test_summary_is_a_table_of_all_measures() -> None:
+    rows = [
+        row("direct", {"per_s": 90_000}),
+        row("go", {"per_s": 40_000, "p99_us": 40}),
+        row("swapper", {"per_s": 30_000, "p99_us": 50}),
+        row("old", {"per_s": 20_000, "p99_us": 45}),
+    ]
+    first = outcome(rows, Target("p99_us", 1.2))
+    second = outcome([row("swapper", {"growth": 3})])
+
+    assert summary([first, second]).splitlines() == [
+        "| measure |  | direct | go | swapper | old | target |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| small | req/s | 90,000 | 40,000 | 30,000 (0.75x) | 20,000 (0.50x) |  |",
+        "| small | p99 us | - | 40.0 | 50.0 (1.25x) | 45.0 (1.12x)"
+        " | <= 1.2x: swapper MISSED, <= 1.2x: old met |",
+        "| small | growth | - | - | - | - |  |",
+        "| small | req/s |  |  | - |  |  |",
+        "| small | p99 us |  |  | - |  |  |",
+        "| small | growth |  |  | 3.0 |  |  |",
+    ]
 
 
 def test_json_has_every_round() -> None:
