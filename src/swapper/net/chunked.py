@@ -1,11 +1,20 @@
-"""The chunked transfer coding, decoded (RFC 9112 section 7.1): pure, strict."""
+"""The chunked transfer coding (RFC 9112 section 7.1): pure, strict.
+
+Decoded, for whoever wants the data; or checked and passed on as it came, for whoever
+wants the same coding on the other side.
+"""
 
 import re
 from enum import Enum
+from typing import Final
 
 from swapper.net.http1 import ProtocolError, check_field
 
+LAST_CHUNK: Final = b"0\r\n\r\n"
+
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t -~\x80-\xff]*)?")
+
+_PLAIN_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 
 _MAX_LINE_BYTES = 4096
 _MAX_TRAILER_BYTES = 65536
@@ -79,10 +88,7 @@ class ChunkedDecoder:
         line = self._line(_MAX_LINE_BYTES)
         if line is None:
             return False
-        match = _SIZE_LINE.fullmatch(line)
-        if match is None:
-            raise ProtocolError("malformed chunk size")
-        self._left = int(match.group(1), 16)
+        self._left = _size(line)
         self._part = _Part.DATA if self._left else _Part.TRAILER
         return True
 
@@ -122,13 +128,165 @@ class ChunkedDecoder:
         return True
 
     def _line(self, limit: int) -> bytes | None:
-        end = self._buffer.find(b"\n", 0, limit)
-        if end < 0:
-            if len(self._buffer) >= limit:
-                raise ProtocolError("chunk line too long")
-            return None
-        if end == 0 or self._buffer[end - 1] != 0x0D:
-            raise ProtocolError("bare LF in chunked framing")
-        line = bytes(self._buffer[: end - 1])
-        del self._buffer[: end + 1]
+        line = _line(self._buffer, 0, limit)
+        if line is not None:
+            del self._buffer[: len(line) + 2]
         return line
+
+
+class ChunkTracker:
+    """Checks chunked bytes that are passed on, and finds their end. One thread.
+
+    What comes out is what went in, but for extensions and trailers, which are dropped,
+    and for lines that are not complete yet: nothing goes out that has not been checked,
+    and the last chunk only together with its empty line. Accepts what
+    ``ChunkedDecoder`` accepts.
+
+    Attributes:
+        done: the last chunk and its trailer have been seen.
+        payload_bytes: length of the data so far, without framing.
+    """
+
+    __slots__ = (
+        "_held",
+        "_left",
+        "_part",
+        "_payload",
+        "_trailer_bytes",
+        "done",
+        "payload_bytes",
+    )
+
+    def __init__(self, payload: list[bytes] | None = None) -> None:
+        """Begin before the first chunk.
+
+        Args:
+            payload: gets the data, in pieces as they arrive; None if nobody wants it.
+        """
+        self.done = False
+        self.payload_bytes = 0
+        self._payload = payload
+        self._held = b""  # an element that is not complete; after the end, the rest
+        self._part = _Part.SIZE
+        self._left = 0  # bytes of the current chunk still to come
+        self._trailer_bytes = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what of *data*, and of what was held back, can be passed on.
+
+        Raises:
+            ProtocolError: malformed framing; the message must not be ended properly.
+        """
+        if self._left > len(data):  # in the middle of a chunk
+            self._take(data)
+            return data
+        if self._held:
+            data = self._held + data
+        start = pos = 0  # pos: checked up to here; start: not yet in out
+        out: list[bytes] = []
+        while (step := self._step(data, pos)) is not None:
+            end, instead = step
+            if instead is not None:
+                out += (data[start:pos], instead)
+                start = end
+            pos = end
+        self._held = data[pos:]
+        if start == 0 and pos == len(data):
+            return data
+        return b"".join((*out, data[start:pos]))
+
+    def leftover(self) -> bytes:
+        """Return the bytes after the end of the message, once ``done``."""
+        return self._held
+
+    def _step(self, data: bytes, pos: int) -> tuple[int, bytes | None] | None:
+        """Check one element.
+
+        Returns:
+            Where it ends and what goes out instead of it, None for itself; or None if
+            it is not complete.
+        """
+        match self._part:
+            case _Part.SIZE:
+                return self._size_line(data, pos)
+            case _Part.DATA:
+                return self._data(data, pos)
+            case _Part.DATA_END:
+                return self._data_end(data, pos)
+            case _Part.TRAILER:
+                return self._trailer_line(data, pos)
+            case _Part.DONE:
+                return None
+
+    def _size_line(self, data: bytes, pos: int) -> tuple[int, bytes | None] | None:
+        plain = _PLAIN_SIZE_LINE.match(data, pos)
+        if plain is not None:
+            end, instead = plain.end(), None
+            self._left = int(plain.group(1), 16)
+        else:
+            line = _line(data, pos, _MAX_LINE_BYTES)
+            if line is None:
+                return None
+            self._left = _size(line)
+            end, instead = pos + len(line) + 2, b"%x\r\n" % self._left
+        if self._left:
+            self._part = _Part.DATA
+            return end, instead
+        self._part = _Part.TRAILER
+        return end, b""
+
+    def _data(self, data: bytes, pos: int) -> tuple[int, bytes | None] | None:
+        piece = data[pos : pos + self._left]
+        if not piece:
+            return None
+        self._take(piece)
+        if not self._left:
+            self._part = _Part.DATA_END
+        return pos + len(piece), None
+
+    def _data_end(self, data: bytes, pos: int) -> tuple[int, bytes | None] | None:
+        if not data.startswith(b"\r\n", pos):
+            if not b"\r\n".startswith(data[pos : pos + 2]):
+                raise ProtocolError("chunk data does not end in CRLF")
+            return None
+        self._part = _Part.SIZE
+        return pos + 2, None
+
+    def _trailer_line(self, data: bytes, pos: int) -> tuple[int, bytes | None] | None:
+        line = _line(data, pos, _MAX_TRAILER_BYTES)
+        if line is None:
+            return None
+        self._trailer_bytes += len(line)
+        if self._trailer_bytes > _MAX_TRAILER_BYTES:
+            raise ProtocolError("trailer too large")
+        end = pos + len(line) + 2
+        if line:
+            check_field(line)
+            return end, b""
+        self._part, self.done = _Part.DONE, True
+        return end, LAST_CHUNK
+
+    def _take(self, piece: bytes) -> None:
+        self._left -= len(piece)
+        self.payload_bytes += len(piece)
+        if self._payload is not None:
+            self._payload.append(piece)
+
+
+def _size(line: bytes) -> int:
+    match = _SIZE_LINE.fullmatch(line)
+    if match is None:
+        raise ProtocolError("malformed chunk size")
+    return int(match.group(1), 16)
+
+
+def _line(data: bytes | bytearray, pos: int, limit: int) -> bytes | None:
+    """Return a line without its CRLF; None if it is not complete."""
+    end = data.find(b"\n", pos, pos + limit)
+    if end < 0:
+        if len(data) - pos >= limit:
+            raise ProtocolError("chunk line too long")
+        return None
+    if end == pos or data[end - 1] != 0x0D:
+        raise ProtocolError("bare LF in chunked framing")
+    return bytes(data[pos : end - 1])

@@ -168,27 +168,31 @@ class Body(Protocol):
 
 
 class LengthBody:
-    """A body of known length; length 0 is a message without a body."""
+    """A body of known length; length 0 is a message without a body.
 
-    __slots__ = ("_left", "_reader")
+    Attributes:
+        left: bytes still to come.
+    """
+
+    __slots__ = ("_reader", "left")
 
     def __init__(self, reader: SocketReader, length: int) -> None:
         self._reader = reader
-        self._left = length
+        self.left = length
 
     @property
     def complete(self) -> bool:
         """Return whether the whole body has been read."""
-        return self._left == 0
+        return self.left == 0
 
     def read1(self, limit_bytes: int) -> bytes:
         """Return what is there; see ``Body.read1``."""
-        if not self._left:
+        if not self.left:
             return b""
-        data = self._reader.read1(min(limit_bytes, self._left))
+        data = self._reader.read1(min(limit_bytes, self.left))
         if not data:
-            raise TruncatedError(f"connection closed {self._left} bytes early")
-        self._left -= len(data)
+            raise TruncatedError(f"connection closed {self.left} bytes early")
+        self.left -= len(data)
         return data
 
 

@@ -1,14 +1,16 @@
 """The body of an upstream's answer, and what becomes of its connection."""
 
+import ssl
 import threading
 from enum import Enum
 
 from swapper.core.errors import ClientGoneError, SwapperError
 from swapper.net.http1 import Framing, ProtocolError, ResponseHead
-from swapper.net.stream import READ_BYTES, TruncatedError, open_body
+from swapper.net.stream import READ_BYTES, LengthBody, TruncatedError, open_body
 from swapper.relay.connection import Connection
 from swapper.relay.exchange import Exchange
 from swapper.relay.faults import Faults
+from swapper.relay.passage import Passage
 from swapper.relay.pool import ConnectionPool
 from swapper.sync import CancelToken
 
@@ -66,7 +68,7 @@ class AnswerBody:
         self._lock = threading.Lock()  # guards _state: reading against close
         self._state = _State.OPEN
         if self._body.complete:
-            self._end()
+            self.end()
 
     def read1(self, limit_bytes: int = READ_BYTES) -> bytes:
         """Return what is there, at least one byte; b"" at the end.
@@ -88,13 +90,13 @@ class AnswerBody:
         try:
             data = self._receive(limit_bytes)
         except (OSError, ProtocolError) as exc:
-            raise self._broken(exc) from exc
+            raise self.broken(exc, self._received_bytes) from exc
         except BaseException:  # the client's body failed
             self._fail(ClientGoneError("closed before the end"))
             raise
         self._received_bytes += len(data)
         if self._body.complete:
-            self._end()
+            self.end()
         elif not self._go_on():
             raise self._fail(ClientGoneError("closed before the end"))
         return data
@@ -113,6 +115,42 @@ class AnswerBody:
         if self._head.framing is not Framing.LENGTH or self._upload is not None:
             return b""
         return self.read1() if reader.buffered and not self.is_complete else b""
+
+    def hand_over(self, target: Framing, length: int, unread: bytes) -> Passage | None:
+        """Return the rest as a passage; None if it has to be read as before.
+
+        The reading thread only, which does not read afterwards. ``close`` still ends
+        it.
+
+        Args:
+            target: the client's framing.
+            length: what is still to be sent to the client, with ``Framing.LENGTH``.
+            unread: what ``read_ready`` gave and nobody has seen.
+        """
+        connection, source = self._connection, self._head.framing
+        left = len(unread)
+        if isinstance(self._body, LengthBody):
+            left += self._body.left
+        if (
+            self.is_complete
+            or (source is Framing.CHUNKED and self._received_bytes)
+            or self._upload is not None
+            or isinstance(connection.sock, ssl.SSLSocket)
+            or not (target is Framing.CHUNKED or (target is source and length == left))
+        ):
+            return None
+        with self._lock:
+            if self._state is not _State.OPEN:
+                return None
+            self._state = _State.READING
+        return Passage(
+            self,
+            connection.sock,
+            unread + connection.reader.take_buffered(),
+            source=source,
+            left=left,
+            target=target,
+        )
 
     @property
     def is_complete(self) -> bool:
@@ -141,16 +179,8 @@ class AnswerBody:
                 self._upload = None
         data = self._body.read1(limit_bytes)
         if not data and self._head.framing is Framing.CLOSE:
-            if self._is_unwanted():
-                raise ClientGoneError("closed before the end")
-            if self._cut is not None:
-                # sending has met the reset, or reading would have: not a whole body
-                raise self._cut
+            self.check_whole()
         return data
-
-    def _is_unwanted(self) -> bool:
-        """Return whether an end of stream is of our own making."""
-        return self._token.cancelled or self._state is _State.READING_CLOSE
 
     def _go_on(self) -> bool:
         with self._lock:
@@ -159,8 +189,26 @@ class AnswerBody:
             self._state = _State.OPEN
             return True
 
-    def _end(self) -> None:
-        """Everything has been read: keep the connection if it is fit for more."""
+    # --- for whoever reads: the methods above, or a Passage ------------------------
+
+    def check_whole(self) -> None:
+        """Raise if the end of the connection may not be the end of the body.
+
+        Raises:
+            ClientGoneError: it is of our own making.
+            OSError: sending has met a reset, or reading would have.
+        """
+        if self._token.cancelled or self._state is _State.READING_CLOSE:
+            raise ClientGoneError("closed before the end")
+        if self._cut is not None:
+            raise self._cut
+
+    def end(self, leftover: bytes = b"") -> None:
+        """Everything has been read: keep the connection if it is fit for more.
+
+        Args:
+            leftover: came behind the end.
+        """
         with self._lock:
             is_wanted = self._state is not _State.READING_CLOSE
             self._state = _State.ENDED
@@ -169,6 +217,7 @@ class AnswerBody:
             is_wanted
             and self._upload is None
             and self._may_keep
+            and not leftover
             and not connection.reader.buffered
             and connection.unbind()
         ):
@@ -176,10 +225,15 @@ class AnswerBody:
         else:
             connection.close()
 
-    def _broken(self, exc: OSError | ProtocolError) -> SwapperError:
-        what = f"broke off its answer after {self._received_bytes} bytes"
+    def broken(
+        self, exc: OSError | ProtocolError | ClientGoneError, received_bytes: int
+    ) -> SwapperError:
+        """Close the connection after *exc*; return what to raise."""
+        if isinstance(exc, ClientGoneError):
+            return self._fail(exc)
+        what = f"broke off its answer after {received_bytes} bytes"
         if isinstance(exc, ProtocolError) and not isinstance(exc, TruncatedError):
-            what = f"sent a malformed answer after {self._received_bytes} bytes"
+            what = f"sent a malformed answer after {received_bytes} bytes"
         return self._fail(self._faults.error(exc, what, self._token))
 
     def _fail(self, failure: SwapperError) -> SwapperError:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from swapper.net.http1 import Headers
+from swapper.net.http1 import Framing, Headers
 from swapper.net.stream import READ_BYTES
 from swapper.relay.answer import AnswerBody
 from swapper.relay.endpoint import Timeouts, parse_endpoint
@@ -18,6 +18,7 @@ from swapper.relay.headers import (
     response_headers,
     with_upgrade,
 )
+from swapper.relay.passage import Passage
 from swapper.relay.transport import (
     RelayRequest,
     RelayResponse,
@@ -110,6 +111,10 @@ class UpstreamResponse:
     def read_ready(self) -> bytes:
         """Return what came along with the head, without waiting; may be empty."""
         return self._body.read_ready()
+
+    def hand_over(self, target: Framing, length: int, unread: bytes) -> Passage | None:
+        """Return the rest for somebody who cannot wait; see ``AnswerBody.hand_over``."""
+        return self._body.hand_over(target, length, unread)
 
     @property
     def is_complete(self) -> bool:

@@ -6,6 +6,8 @@ for a streamed chunk.
 """
 
 import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from werkzeug.serving import WSGIRequestHandler
@@ -13,6 +15,7 @@ from werkzeug.serving import WSGIRequestHandler
 from swapper.core.errors import ClientGoneError, RequestError
 from swapper.net.http1 import Framing, ProtocolError, RequestHead, parse_request_head
 from swapper.net.stream import TruncatedError
+from swapper.relay import Flow
 from swapper.server.body import RequestBody
 from swapper.server.connection import Connection
 from swapper.server.environ import add_request, connection_environ
@@ -27,7 +30,11 @@ logger = logging.getLogger(__name__)
 
 
 class RequestHandler(WSGIRequestHandler):
-    """Serves one connection in one thread, from its first byte to its last."""
+    """Serves one connection, from its first byte to its last.
+
+    One thread at a time: a worker, but while a response is relayed nobody, and then
+    perhaps another worker.
+    """
 
     server: "SwapperServer"  # type: ignore[mutable-override]  # nobody else makes us
 
@@ -44,6 +51,7 @@ class RequestHandler(WSGIRequestHandler):
         self._is_first = True
         self._lingers = False
         self._is_truncated = False
+        self._flow: Flow | None = None
         self._environ = connection_environ(
             scheme="http" if server.ssl_context is None else "https",
             server=(server.host, server.port),
@@ -52,22 +60,41 @@ class RequestHandler(WSGIRequestHandler):
         self._environ["werkzeug.socket"] = self.request
 
     def handle(self) -> None:
-        """Serve requests until one of the two sides closes."""
+        """Serve requests until one of the two sides closes, or a response is relayed."""
         try:
             if not self.close_connection:
                 self._connection.prepare(self.server.limits.head_timeout_s)
-            while not self.close_connection:
-                self.handle_one_request()
-                self._is_first = False
-            # a response that broke off must not end as if it were whole
-            if not (self._connection.is_taken or self._is_truncated):
-                self._connection.say_goodbye(lingers=self._lingers)
+            self._serve_requests()
         except (ClientGoneError, OSError) as exc:
             logger.debug("connection broke: %s", exc)
 
     def finish(self) -> None:
-        """Close the connection."""
-        self._table.close(self._connection)
+        """Close the connection, or leave it to the relay thread."""
+        flow = self._flow
+        if flow is None:
+            self._table.close(self._connection)
+        elif not self.server.relay(flow, self.resume):
+            flow.give_up(ClientGoneError("the server is ending"))
+            self.resume()
+        # nothing here: another thread may have the connection by now
+
+    def resume(self) -> None:
+        """Go on after a relayed response, in whatever thread."""
+        try:
+            self._end_relayed()
+            self._serve_requests()
+        except (ClientGoneError, OSError) as exc:
+            logger.debug("connection broke: %s", exc)
+        finally:
+            self.finish()
+
+    def _serve_requests(self) -> None:
+        while not self.close_connection and self._flow is None:
+            self.handle_one_request()
+            self._is_first = False
+        # a response that broke off must not end as if it were whole
+        if not (self._flow or self._connection.is_taken or self._is_truncated):
+            self._connection.say_goodbye(lingers=self._lingers)
 
     # --- one request -------------------------------------------------------------
 
@@ -95,14 +122,7 @@ class RequestHandler(WSGIRequestHandler):
                 self._refuse(408, "the request did not arrive in time")
             return
         if self._table.start_request(self._connection):
-            may_stay = False
-            try:
-                may_stay = self._serve(head, environ)
-            finally:
-                has_room = self._table.end_request(self._connection)
-                self.close_connection = not (may_stay and has_room)
-            if self.close_connection and self._connection.has_unread():
-                self._lingers = True
+            self._serve(head, environ)
 
     def _read_head(self) -> RequestHead | None:
         limits = self.server.limits
@@ -119,24 +139,42 @@ class RequestHandler(WSGIRequestHandler):
         self._lingers = True
         self._connection.send(plain_answer(status, text, self.server.date.text()))
 
-    def _serve(self, head: RequestHead, environ: "WSGIEnvironment") -> bool:
-        """Answer a request; return whether the connection is fit for another."""
+    def _serve(self, head: RequestHead, environ: "WSGIEnvironment") -> None:
+        """Answer a request, or begin to."""
         connection, table = self._connection, self._table
         client = connection.start_request()
         body = RequestBody(connection.reader, head, connection.send_continue)
-        response = ResponseWriter(connection, head, body, table, self.server.date)
+        response = ResponseWriter(
+            connection, client.token, head, body, table, self.server.date
+        )
         environ["swapper.client"] = client
         environ["wsgi.input"] = body.stream
-        self.environ, self._response = environ, response
+        self.environ, self._response, self._body = environ, response, body
         try:
             self.run_wsgi()
         finally:
-            connection.end_request()
-            # an idle connection keeps nothing of its last request
-            del self.environ, self._response
+            del self.environ  # the application has what it needs
+            if self._flow is None:
+                self._end_request()
+
+    def _end_request(self) -> None:
+        """Find out whether the connection is fit for another request."""
+        response, body = self._response, self._body
+        # an idle connection keeps nothing of its last request
+        del self._response, self._body, self._pieces
+        self._connection.end_request()
         self._is_truncated = not response.is_complete
         self._lingers = not body.is_complete
-        return response.is_complete and response.keeps_alive and self._drain(body)
+        may_stay = False
+        try:
+            may_stay = (
+                response.is_complete and response.keeps_alive and self._drain(body)
+            )
+        finally:
+            has_room = self._table.end_request(self._connection)
+            self.close_connection = not (may_stay and has_room)
+        if self.close_connection and self._connection.has_unread():
+            self._lingers = True
 
     def run_wsgi(self) -> None:
         """Call the application with ``environ``; every way it can fail ends here.
@@ -144,9 +182,34 @@ class RequestHandler(WSGIRequestHandler):
         Raises:
             ClientGoneError: the connection broke while an error was reported.
         """
+        self._pieces: Iterable[bytes] = ()
+        with self._failures_reported():
+            self._pieces = self.server.app(self.environ, self._response.start_response)
+            try:
+                if not self._connection.is_taken:
+                    self._flow = self._response.send_body(self._pieces)
+            finally:
+                if self._flow is None:
+                    _close(self._pieces)
+
+    def _end_relayed(self) -> None:
+        """End the response that a relay thread has relayed."""
+        flow, self._flow = self._flow, None
+        try:
+            with self._failures_reported():
+                try:
+                    if flow is not None:
+                        self._response.end_relayed(flow)
+                finally:
+                    _close(self._pieces)
+        finally:
+            self._end_request()
+
+    @contextmanager
+    def _failures_reported(self) -> Iterator[None]:
         response = self._response
         try:
-            self._call_app(response)
+            yield
         except (ClientGoneError, ConnectionAbortedError) as exc:
             logger.debug("request dropped: %s", exc)
         except RequestError as exc:
@@ -158,16 +221,6 @@ class RequestHandler(WSGIRequestHandler):
         if response.framing is Framing.CLOSE and not response.is_complete:
             self._connection.reset_on_close()
 
-    def _call_app(self, response: ResponseWriter) -> None:
-        pieces = self.server.app(self.environ, response.start_response)
-        try:
-            if not self._connection.is_taken:
-                response.send_body(pieces)
-        finally:
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                close()
-
     def _drain(self, body: RequestBody) -> bool:
         """Get rid of what the application left unread; return whether it is gone."""
         if body.is_complete or not body.is_short:
@@ -176,3 +229,9 @@ class RequestHandler(WSGIRequestHandler):
             return self._connection.drain(body.body)
         except (OSError, ProtocolError):
             return False
+
+
+def _close(pieces: Iterable[bytes]) -> None:
+    close = getattr(pieces, "close", None)
+    if close is not None:
+        close()

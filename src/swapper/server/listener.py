@@ -9,11 +9,13 @@ import contextlib
 import errno
 import logging
 import math
+import queue
 import socket
 import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -22,6 +24,7 @@ from werkzeug.serving import ThreadedWSGIServer
 
 from swapper.net.hangup import HangupWatcher
 from swapper.net.http1 import MAX_HEAD_BYTES
+from swapper.relay import Flow, RelayLoop
 from swapper.server.address import (
     ListenAddress,
     is_loopback,
@@ -47,6 +50,8 @@ _OUT_OF_RESOURCES: Final = frozenset(
 _RETRY_S: Final = 0.1
 _WARNING_INTERVAL_S: Final = 10.0
 _JOIN_S: Final = 5.0
+_RELAYS: Final = {False: "relay", True: "relay:bulk"}
+"""Names of the relay threads, by ``Passage.is_bulk``: no token waits for a download."""
 
 _Accepted: TypeAlias = tuple[socket.socket, tuple[str, int]]
 
@@ -60,7 +65,8 @@ class ServerLimits:
         head_timeout_s: for a connection's first byte, and from the first byte of a
             head to its last; answered 408.
         idle_timeout_s: between two requests; the connection is closed silently.
-        max_connections: open at a time; further ones wait in the kernel's queue.
+        max_connections: served by a thread at a time; further ones wait in the kernel's
+            queue. Those whose response is being relayed do not count.
     """
 
     head_bytes: int = MAX_HEAD_BYTES
@@ -105,6 +111,11 @@ class SwapperServer(ThreadedWSGIServer):
         self._workers = Workers(
             self._accept, self._serve_connection, limits.max_connections
         )
+        self._relays = {bulk: RelayLoop(name) for bulk, name in _RELAYS.items()}
+        self._relayed: queue.SimpleQueue[Callable[[], None] | None] = (
+            queue.SimpleQueue()
+        )
+        self._resumers = Workers(self._next_relayed, _call, limits.max_connections)
         self._stopped = threading.Event()
         self._last_warning_s = -math.inf
         self._tune_listener()
@@ -160,6 +171,7 @@ class SwapperServer(ThreadedWSGIServer):
         try:
             if not self._stopped.is_set():
                 self._workers.start()
+                self._resumers.start()
             self._stopped.wait()
             self._workers.wait_none_free()
         finally:
@@ -187,10 +199,22 @@ class SwapperServer(ThreadedWSGIServer):
         """End everything; requests still served lose their connection. Idempotent."""
         self.stop_accepting()
         self.connections.abort()
-        if not self._workers.join(_JOIN_S):
+        for loop in self._relays.values():
+            loop.close()
+        self._relayed.put(None)
+        if not (self._workers.join(_JOIN_S) and self._resumers.join(_JOIN_S)):
             logger.error("some requests go on although their clients are gone")
         self.watcher.close()
         self.server_close()
+
+    def relay(self, flow: Flow, resume: Callable[[], None]) -> bool:
+        """Have a relay thread move *flow* to its end; then a worker calls *resume*.
+
+        Returns:
+            False if the server has ended; then nothing will happen.
+        """
+        loop = self._relays[flow.passage.is_bulk]
+        return loop.add(flow, lambda: self._relayed.put(resume))
 
     def _tune_listener(self) -> None:
         """Set what accepted sockets inherit."""
@@ -218,6 +242,13 @@ class SwapperServer(ThreadedWSGIServer):
                     self._pause_accepting(exc)
         return None
 
+    def _next_relayed(self) -> Callable[[], None] | None:
+        """Return what goes on with a connection whose response has been relayed."""
+        resume = self._relayed.get()
+        if resume is None:
+            self._relayed.put(None)  # for the next worker
+        return resume
+
     def _pause_accepting(self, reason: OSError) -> None:
         """Wait a moment: accept would fail again at once, and burn a core."""
         now = time.monotonic()
@@ -233,10 +264,18 @@ class SwapperServer(ThreadedWSGIServer):
                 request = self.ssl_context.wrap_socket(
                     request, server_side=True, do_handshake_on_connect=False
                 )
+            # closes the connection, unless a response of it is being relayed
             self.finish_request(request, client_address)
         except OSError as exc:
             logger.debug("connection broke: %s", exc)
+            request.close()
         except Exception:
             logger.exception("connection failed")
-        finally:
             request.close()
+
+
+def _call(resume: Callable[[], None]) -> None:
+    try:
+        resume()
+    except Exception:
+        logger.exception("connection failed")

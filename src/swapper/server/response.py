@@ -3,20 +3,27 @@
 1. A body that is complete (list or tuple) goes out with its head in one send.
 2. Any other body may be long in coming, so its head goes out before the first piece
    is asked for; each piece is one send.
+3. A body with a method ``hand_over`` (docs/design/data-plane.md) is asked for a passage
+   instead, before its first piece and after each empty one; a relay thread does the
+   rest.
 """
 
 import logging
 import re
+import ssl
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from swapper.core.clock import unix_time
+from swapper.net.chunked import LAST_CHUNK
 from swapper.net.http1 import Framing, RequestHead, list_items, render_head
+from swapper.relay import Flow
 from swapper.server.body import RequestBody
 from swapper.server.connection import Connection
 from swapper.server.table import ConnectionTable
+from swapper.sync import CancelToken
 
 if TYPE_CHECKING:
     from _typeshed import OptExcInfo
@@ -26,7 +33,9 @@ logger = logging.getLogger(__name__)
 _STATUS = re.compile(r"([1-9][0-9]{2})(?: .*)?", re.DOTALL)
 _SPECIAL: Final = frozenset({"content-length", "connection", "date"})
 _FORBIDDEN: Final = frozenset({"transfer-encoding", "keep-alive"})
-_LAST_CHUNK: Final = b"0\r\n\r\n"
+_RELAYED: Final = frozenset({Framing.CHUNKED, Framing.LENGTH})
+_GRACE_S: Final = 0.005
+"""An answer that is complete by then never leaves its request's thread."""
 
 
 class HttpDate:
@@ -78,6 +87,7 @@ class ResponseWriter:
         "_request",
         "_status",
         "_table",
+        "_token",
         "framing",
         "is_complete",
         "keeps_alive",
@@ -86,6 +96,7 @@ class ResponseWriter:
     def __init__(
         self,
         connection: Connection,
+        token: CancelToken,
         request: RequestHead,
         body: RequestBody,
         table: ConnectionTable,
@@ -93,6 +104,7 @@ class ResponseWriter:
     ) -> None:
         """Prepare to answer *request*; its *body* and *table* decide on keep-alive."""
         self._connection = connection
+        self._token = token
         self._request = request
         self._body = body
         self._table = table
@@ -130,8 +142,12 @@ class ResponseWriter:
         """Return whether the status can no longer be changed."""
         return self._connection.has_answered
 
-    def send_body(self, body: Iterable[bytes]) -> None:
+    def send_body(self, body: Iterable[bytes]) -> Flow | None:
         """Send what the application returned.
+
+        Returns:
+            What is left for a relay thread; ``end_relayed`` is to be told of its end.
+            None if nothing is.
 
         Raises:
             ClientGoneError: the connection broke.
@@ -139,15 +155,67 @@ class ResponseWriter:
         """
         if isinstance(body, list | tuple):
             self._send_whole(b"".join(body))
-            return
+            return None
+        head = b""
         if self._status and not self.is_head_sent:
-            self._send(self._make_head(None))
-        if not (self.is_head_sent and self._is_bodiless()):
-            for piece in body:
-                self.write(piece)
-                if self._is_bodiless():
-                    break
-        self._finish()
+            head = self._make_head(None)
+        flow = self._relay(body, head)
+        if flow is None:
+            if head:
+                self._send(head)
+            flow = self._send_pieces(body)
+        if flow is None:
+            self._finish()
+        elif flow.is_over:
+            self.end_relayed(flow)
+            return None
+        return flow
+
+    def end_relayed(self, flow: Flow) -> None:
+        """Take note of how a relayed response has ended.
+
+        Raises:
+            SwapperError: the reason why it is not complete.
+        """
+        if flow.failure is not None:
+            raise flow.failure
+        self.is_complete = True
+
+    def _send_pieces(self, body: Iterable[bytes]) -> Flow | None:
+        if self.is_head_sent and self._is_bodiless():
+            return None
+        for piece in body:
+            self.write(piece)
+            if self._is_bodiless():
+                break
+            if not piece:
+                flow = self._relay(body, b"")
+                if flow is not None:
+                    return flow
+        return None
+
+    def _relay(self, body: Iterable[bytes], head: bytes) -> Flow | None:
+        """Begin to relay a body that can be handed over, if the client's side allows.
+
+        Args:
+            body: of the application.
+            head: is sent along if there is something to relay, else not.
+        """
+        hand_over = getattr(body, "hand_over", None)
+        sock = self._connection.sock
+        if (
+            hand_over is None
+            or isinstance(sock, ssl.SSLSocket)
+            or self.framing not in _RELAYED
+        ):
+            return None
+        passage = hand_over(self.framing, self._left)
+        if passage is None:
+            return None
+        self._connection.has_answered = True
+        flow = Flow(passage, sock, self._token, head)
+        flow.begin(_GRACE_S)
+        return flow
 
     def write(self, data: bytes) -> None:
         """Send one piece of the body at once, before it the head if need be."""
@@ -177,7 +245,7 @@ class ResponseWriter:
     def _send_whole(self, data: bytes) -> None:
         head = b"" if self.is_head_sent else self._make_head(len(data))
         end = self._frame(data) + (
-            _LAST_CHUNK if self.framing is Framing.CHUNKED else b""
+            LAST_CHUNK if self.framing is Framing.CHUNKED else b""
         )
         if head or end:
             self._send(head + end)
@@ -187,7 +255,7 @@ class ResponseWriter:
         if not self.is_head_sent:
             self._send(self._make_head(0))
         elif self.framing is Framing.CHUNKED:
-            self._send(_LAST_CHUNK)
+            self._send(LAST_CHUNK)
         self._check_length()
 
     def _check_length(self) -> None:

@@ -16,6 +16,8 @@ from swapper.core.errors import (
     RequestError,
 )
 from swapper.logs import current_request
+from swapper.net.http1 import Framing
+from swapper.relay import Passage
 from swapper.sync import CancelToken
 from swapper.web.auth import KeyCheck
 from swapper.web.browser import preflight, refuse_cross_site
@@ -171,6 +173,7 @@ class _Body:
         self._pieces: Iterator[bytes] = iter(response.body)
         self._bytes = 0
         self._is_complete = False
+        self._passage: Passage | None = None
         self._observers = tuple(request.observers)
         for observer in self._observers:
             observer.head(response.status, response.headers)
@@ -198,10 +201,20 @@ class _Body:
             if "swapper.client" in self._request.environ:
                 raise  # our server drops it; others would log a traceback
             raise StopIteration from None
-        self._bytes += len(piece)
-        for observer in self._observers:
-            observer.piece(piece)
+        self._see(piece)
         return piece
+
+    def hand_over(self, framing: Framing, length: int) -> Passage | None:
+        """Return the rest for a server that does not wait; see ``RelayedBody``.
+
+        It is to be read to its end or closed; after that ``close`` is due as ever.
+        """
+        hand_over = getattr(self._response.body, "hand_over", None)
+        if hand_over is not None:
+            self._passage = hand_over(framing, length)
+        if self._passage is not None:
+            self._passage.on_piece = self._see
+        return self._passage
 
     def finished(self) -> list[bytes]:
         """Return a body that is there already, so that one send can take it all."""
@@ -211,8 +224,15 @@ class _Body:
 
     def close(self) -> None:
         """Run what waits for the end of the response, each once."""
+        if self._passage is not None:
+            self._is_complete = self._passage.is_complete
         while self._closers:
             self._closers.pop(0)()
+
+    def _see(self, piece: bytes) -> None:
+        self._bytes += len(piece)
+        for observer in self._observers:
+            observer.piece(piece)
 
     def _end_observers(self) -> None:
         for observer in self._observers:

@@ -15,7 +15,8 @@ from swapper.config import LoadingState, ModelConfig
 from swapper.core.clock import SystemClock
 from swapper.core.errors import RequestError, UpstreamError
 from swapper.core.ids import ModelId
-from swapper.relay import UpstreamRequest, UpstreamResponse
+from swapper.net.http1 import Framing
+from swapper.relay import Passage, UpstreamRequest, UpstreamResponse
 from swapper.router import Lease, PendingLease
 from swapper.web.loading_events import DIALECTS, Dialect, Failure, comments
 from swapper.web.loading_text import Heartbeat, Narration, Teller
@@ -126,6 +127,12 @@ class LoadingBody:
         """
         return next(self._pieces)
 
+    def hand_over(self, framing: Framing, length: int) -> Passage | None:
+        """Return the rest once only the model's answer is left; see ``RelayedBody``."""
+        if self._relayed is None:
+            return None
+        return self._relayed.hand_over(framing, length)
+
     def close(self) -> None:
         """Give up whatever goes on. Idempotent."""
         if self._relayed is not None:
@@ -145,6 +152,7 @@ class LoadingBody:
             yield self._fail(answer)
             return
         self._relayed = answer
+        yield b""  # the moment for hand_over
         yield from answer
 
     def _tell_until_granted(self) -> Generator[bytes, None, Lease]:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from swapper.core.errors import RequestError, UpstreamError
+from swapper.net.http1 import Framing
 from swapper.relay import (
+    Passage,
     Tunnel,
     Upstream,
     UpstreamRequest,
@@ -126,6 +128,7 @@ class RelayedBody:
         # Read already, so handed on first; even if it is empty, because an empty piece
         # has gunicorn send the head, as our server does without being asked.
         self._ready: bytes | None = ready
+        self._passage: Passage | None = None
 
     def __iter__(self) -> "RelayedBody":
         """Return itself."""
@@ -152,7 +155,26 @@ class RelayedBody:
             raise StopIteration
         return piece
 
+    def hand_over(self, framing: Framing, length: int) -> Passage | None:
+        """Return the rest for somebody who does not wait for it, None if that cannot be.
+
+        Only our own server asks. The lease ends when the passage does.
+
+        Args:
+            framing: in which the client gets the body.
+            length: of what it still has to get, with ``Framing.LENGTH``.
+        """
+        passage = self._answer.hand_over(framing, length, self._ready or b"")
+        if passage is not None:
+            passage.on_end = self._on_end
+        self._passage = passage
+        return passage
+
     def close(self) -> None:
         """Give the connection back or cut it, and end the lease. Idempotent."""
+        passage, self._passage = self._passage, None
+        if passage is not None and isinstance(passage.failure, UpstreamError):
+            # not in the relay thread, which has no time for it
+            logger.warning("response truncated: %s", passage.failure)
         self._answer.close()
         self._on_end()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swapper.net.chunked import ChunkedDecoder
+from swapper.net.chunked import ChunkedDecoder, ChunkTracker
 from swapper.net.http1 import ProtocolError
 
 
@@ -141,3 +141,72 @@ def test_the_standard_library_reads_the_same_body(
     theirs.begin()
 
     assert decode([encode(data, ext, trailer)])[0] == theirs.read()
+
+
+def track(pieces: Sequence[bytes]) -> tuple[bytes, bytes, bool, bytes]:
+    """Return what is passed on, the data, whether it ended and what is behind."""
+    payload: list[bytes] = []
+    tracker = ChunkTracker(payload)
+    passed = b"".join(tracker.feed(piece) for piece in pieces)
+    data = b"".join(payload)
+    assert tracker.payload_bytes == len(data)
+    return passed, data, tracker.done, tracker.leftover() if tracker.done else b""
+
+
+def test_what_is_passed_on_is_what_came() -> None:
+    raw = b"a\r\n0123456789\r\n0A\r\n0123456789\r\n0\r\n\r\n"
+
+    assert track([raw]) == (raw, b"0123456789" * 2, True, b"")
+
+
+def test_a_line_is_passed_on_when_it_is_complete_and_data_at_once() -> None:
+    tracker = ChunkTracker()
+
+    assert tracker.feed(b"a") == b""
+    assert tracker.feed(b"\r\n01") == b"a\r\n01"
+    assert tracker.feed(b"23456789\r") == b"23456789"
+    assert tracker.feed(b"\n") == b"\r\n"
+    assert tracker.feed(b"0\r\n\r") == b""
+    assert not tracker.done
+    assert tracker.feed(b"\n") == b"0\r\n\r\n"
+    assert tracker.done
+
+
+def test_extensions_and_trailers_are_not_passed_on() -> None:
+    raw = b'3;a=b;c="d e"\r\nabc\r\n0 ;x\r\nTrailer: t\r\nOther: u\r\n\r\nnext'
+
+    assert track([raw]) == (b"3\r\nabc\r\n0\r\n\r\n", b"abc", True, b"next")
+
+
+def test_nothing_after_malformed_framing_looks_like_an_end() -> None:
+    tracker = ChunkTracker()
+
+    assert tracker.feed(b"1\r\na\r\n") == b"1\r\na\r\n"
+    with pytest.raises(ProtocolError):
+        tracker.feed(b"1\r\nab\r\n0\r\n\r\n")
+    assert not tracker.done
+
+
+@given(chunks, extension, trailers, cuts, st.integers(0, 300), st.binary(max_size=4))
+def test_what_is_passed_on_is_judged_as_the_decoder_does(
+    data: list[bytes],
+    ext: bytes,
+    trailer: list[bytes],
+    places: list[int],
+    at: int,
+    damage: bytes,
+) -> None:
+    raw = bytearray(encode(data, ext, trailer))
+    raw[min(at, len(raw)) : at + len(damage)] = damage
+    pieces = split(bytes(raw), places)
+    try:
+        expected = decode([bytes(raw)])
+    except ProtocolError:
+        with pytest.raises(ProtocolError):
+            track(pieces)
+        return
+
+    passed, seen, done, leftover = track(pieces)
+
+    assert (seen, done, leftover) == expected
+    assert decode([passed]) == (seen, done, b"")
