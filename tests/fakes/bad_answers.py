@@ -1,5 +1,7 @@
 """Answers of an upstream that start out valid and are then damaged."""
 
+import gzip
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -21,6 +23,7 @@ class DraftAnswer:
         is_valid: nothing is damaged.
         is_early: sent before the request's body has been read.
         ending: ``keep`` the connection, ``close`` or ``reset`` it.
+        step_bytes: how much a single send takes.
     """
 
     status_line: bytes
@@ -33,6 +36,7 @@ class DraftAnswer:
     is_valid: bool = True
     is_early: bool = False
     ending: str = "keep"
+    step_bytes: int = 4000
 
     def to_bytes(self) -> bytes:
         lines = [self.status_line, *self.fields, b"", b""]
@@ -45,14 +49,10 @@ class DraftAnswer:
 def valid_answer(dice: Random, token: bytes) -> DraftAnswer:
     """Return an answer that a client has to get as it is."""
     status = dice.choice((b"200 OK", b"200", b"404 Not Found", b"503 \xe9", b"299 "))
-    made = DraftAnswer(
-        b"HTTP/1.1 " + status, token + dice.randbytes(dice.randrange(60))
-    )
-    made.fields = [
-        b"Content-Type: text/plain",
-        b"X-Token: " + token,
-        b"Set-Cookie: a=1",
-    ]
+    made = DraftAnswer(b"HTTP/1.1 " + status, b"")
+    made.fields = [b"X-Token: " + token, b"Set-Cookie: a=1"]
+    _content(dice, made, token)
+    made.step_bytes = dice.choice((1, 7, 50, 4000, 4000, 4000, 4000, 4000))
     if dice.random() < 0.2:
         made.before = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * dice.randrange(3)
     match dice.randrange(3):
@@ -65,11 +65,66 @@ def valid_answer(dice: Random, token: bytes) -> DraftAnswer:
     return made
 
 
+def _content(dice: Random, made: DraftAnswer, token: bytes) -> None:
+    """Say something, with token counts in it more often than not."""
+    usage = b'"usage":{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}'
+    match dice.randrange(4):
+        case 0:
+            made.fields.append(b"Content-Type: text/plain")
+            made.body = token + dice.randbytes(dice.randrange(60))
+        case 1:
+            made.fields.append(b"Content-Type: text/event-stream")
+            made.body = b'data: {"id":"%b",%b}\n\ndata: [DONE]\n\n' % (token, usage)
+        case _:
+            made.fields.append(b"Content-Type: application/json")
+            made.body = b'{"id":"%b",%b}' % (token, usage)
+    if dice.random() < 0.3:
+        made.fields.append(b"Content-Encoding: gzip")
+        made.body = gzip.compress(made.body, mtime=0)
+
+
+def _odd_content(dice: Random, made: DraftAnswer) -> None:
+    """Other bytes for those who look into answers; the framing stays right."""
+    deep = dice.choice((50, 3000))
+    bodies = (
+        *(
+            b"{",
+            b"null",
+            b"\xff\xfe",
+            b'{"usage":null}',
+            b'{"usage":[]}',
+            b'{"usage":5}',
+        ),
+        b'{"usage":{"prompt_tokens":-1,"completion_tokens":1e400,"total_tokens":"7"}}',
+        b'{"usage":{"prompt_tokens":' + b"9" * 5000 + b',"completion_tokens":NaN}}',
+        b'{"usage":' + b'{"a":' * deep + b"1" + b"}" * deep + b"}",
+        b'{"timings":{"prompt_n":1.5,"predicted_per_second":"x","predicted_ms":-0}}',
+        b"data: \xff\n\n" + b"data: {" + b"x" * 70_000 + b"\n\ndata:\n\n:\n\n",
+        b'data: {"usage":{"prompt_tokens":{}}}\r\rdata: [' + b"[" * deep + b"\n\n",
+        b'event: message_delta\ndata: {"usage":{"output_tokens":true}}\n\n',
+        gzip.compress(bytes(1 << 20), mtime=0),
+        gzip.compress(b'{"usage":{}}', mtime=0)[:-6],
+        gzip.compress(b'{"usage":{}}', mtime=0) * 3,
+        gzip.compress(b"data: x\n\n", mtime=0) + b"trash",
+        zlib.compress(b'{"usage":{"prompt_tokens":1}}'),
+        b"\x1f\x8b\x08\x00" + dice.randbytes(40),
+    )
+    made.body = dice.choice(bodies)
+    coding = dice.choice((b"gzip", b"deflate", b"GZIP, gzip", b"br", b"identity", b"x"))
+    made.fields.append(b"Content-Encoding: " + coding)
+    for at, line in enumerate(made.fields):
+        if line.startswith(b"Content-Length"):
+            made.fields[at] = b"Content-Length: %d" % len(made.body)
+    if made.chunks is not None:
+        made.fields = [f for f in made.fields if not f.startswith(b"Transfer-")]
+        _chunk(dice, made)
+
+
 def _chunk(dice: Random, made: DraftAnswer) -> None:
     made.fields.append(b"Transfer-Encoding: chunked")
     made.chunks, left = [], made.body
     while left:
-        size = dice.randrange(1, 30)
+        size = dice.randrange(1, 30) if len(left) < 300 else dice.randrange(1, 30_000)
         piece, left = left[:size], left[size:]
         made.chunks.append([b"%x\r\n" % len(piece), piece, b"\r\n"])
     made.chunks.append([b"0\r\n", dice.choice((b"", b"X-T: 1\r\n")), b"\r\n"])
@@ -278,6 +333,7 @@ def _flip(dice: Random, made: DraftAnswer) -> None:
 
 _MUTATIONS: Final[tuple[Callable[[Random, DraftAnswer], None], ...]] = (
     *(_status_line, _header, _injection, _line_end, _length, _coding, _chunks, _flip),
+    *(_odd_content, _odd_content, _odd_content),
     *(_interim, _extra, _no_body_status, _early, _length, _chunks, _header),
 )
 

@@ -80,10 +80,15 @@ class Reading:
     rest: bytes = b""
 
 
-def read_requests(data: bytes) -> Reading:
-    """Return the requests in *data*, up to the first that is not whole."""
+def read_requests(data: bytes, *, limit: int | None = None) -> Reading:
+    """Return the requests in *data*, up to the first that is not whole.
+
+    Args:
+        data: as received.
+        limit: read no further than so many requests; None reads them all.
+    """
     done: list[Message] = []
-    while True:
+    while len(done) != limit:
         data = data.lstrip(b"\r\n")
         if not data:
             return Reading(tuple(done), End.CLEAN)
@@ -103,6 +108,7 @@ def read_requests(data: bytes) -> Reading:
             return Reading(tuple(done), End.IN_BODY, head, data)
         body, data = found
         done.append(Message(head.start, head.headers, body))
+    return Reading(tuple(done), End.CLEAN, rest=data)
 
 
 def read_answers(
