@@ -72,7 +72,8 @@ def text_response(
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
     """Return a response whose body is *text* in UTF-8."""
-    body = text.encode()
+    # clients can name things with half a surrogate pair; JSON reads what it becomes
+    body = text.encode("utf-8", "backslashreplace")
     all_headers = [
         ("Content-Type", content_type),
         ("Content-Length", str(len(body))),

@@ -70,6 +70,16 @@ def test_er3_er4_html_is_escaped() -> None:
     )
 
 
+@pytest.mark.parametrize("accept", ["", "text/plain", "text/html"])
+def test_half_a_character_from_a_client_can_be_repeated(accept: str) -> None:
+    response = error_response(NotFoundError('no "\ud800" here'), accept)
+    body = b"".join(response.body)
+
+    assert rb"\ud800" in body
+    if not accept:
+        assert json.loads(body)["error"]["message"] == 'no "\ud800" here'
+
+
 def test_the_concurrency_limit_is_always_json_and_says_when_to_retry() -> None:
     response = error_response(ConcurrencyLimitError(), "text/plain")
 

@@ -1,6 +1,7 @@
 """``/api/events`` and the requests in flight (http-api.md section 24)."""
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -33,6 +34,7 @@ from swapper.web.services import Services
 from swapper.web.tracking import Track
 
 _SOURCES: Final = ("proxy", "upstream")
+_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
 class EventRoutes:
@@ -78,7 +80,7 @@ class EventRoutes:
         """
         number, _, verb = request.rest.partition("/")
         track = None
-        if verb == "cancel" and number.isascii() and number.isdigit():
+        if verb == "cancel" and _NUMBER.fullmatch(number):
             track = self._services.tracker.find(int(number))
         if track is None:
             raise NotFoundError("inflight request not found")
