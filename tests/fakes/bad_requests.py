@@ -32,6 +32,33 @@ _PLAIN: Final = (
     b"/upstream",
     b"/comfyui/x",
 )
+_ODD_WORDS: Final = (
+    *(
+        b"",
+        b"0",
+        b"-1",
+        b"9" * 20,
+        b"9" * 5000,
+        b"%00",
+        b"%ff",
+        b"%C2%B2",
+        b"x",
+        b"1e3",
+    ),
+    *(b"%ed%a0%80", b"%", b"a%2Fb", b"%2e%2e%2f", b"x/" * 500, b"%0d%0a", b"'", b"\\"),
+)
+_ADMIN: Final = (
+    *((b"POST", b"/api/inflight/%b/cancel"), (b"GET", b"/api/metrics/stats?model=%b")),
+    *((b"GET", b"/api/metrics/activity?%b=%b"), (b"POST", b"/api/models/unload/%b")),
+    *((b"GET", b"/api/captures/%b"), (b"GET", b"/api/performance?after=%b")),
+    *((b"GET", b"/ui/%b"), (b"GET", b"/upstream/%b/x"), (b"GET", b"/comfyui/%b")),
+    *((b"GET", b"/props?model=%b"), (b"PUT", b"/api/profiles/active")),
+    *((b"GET", b"/api/hardware"), (b"GET", b"/metrics"), (b"GET", b"/logs/stream/x%b")),
+)
+_FILTERS: Final = (
+    *(b"page", b"limit", b"sort", b"order", b"model", b"start", b"end", b"min_id"),
+    *(b"max_id", b"models", b"from", b"to"),
+)
 _CONTROLS: Final = (b"\0", b"\n", b"\r", b"\x0b", b"\x7f", b"\x1b", b"\x85", b"\xa0")
 _BLANKS: Final = (b" ", b"\t", b"\x0b", b"\x0c", b"\r\n ", b"\n ", b"\r\n\t")
 
@@ -373,7 +400,12 @@ def _body_text(dice: Random, draft: Draft) -> None:
     """Another body under a right framing: what is inside may be anything."""
     if not draft.body:
         return
-    draft.body = odd_body(dice, draft.body)
+    _set_body(draft, odd_body(dice, draft.body))
+
+
+def _set_body(draft: Draft, body: bytes) -> None:
+    """Change the body and what frames it."""
+    draft.body = body
     if draft.chunks is not None:
         whole = [b"%x\r\n" % len(draft.body), draft.body, b"\r\n"]
         draft.chunks = [whole] if draft.body else []
@@ -383,10 +415,33 @@ def _body_text(dice: Random, draft: Draft) -> None:
             line[2] = str(len(draft.body)).encode()
 
 
+def _admin(dice: Random, draft: Draft) -> None:
+    """Another route, asked for something odd; the framing stays right."""
+    draft.method, form = dice.choice(_ADMIN)
+    words = [dice.choice(_ODD_WORDS) for _ in range(form.count(b"%b"))]
+    if len(words) == 2:
+        words[0] = dice.choice(_FILTERS)
+    draft.target = form % tuple(words)
+    if draft.method == b"PUT" and draft.body:
+        names = (
+            b'"\\ud800"',
+            b"5",
+            b"null",
+            b'"x"',
+            b"9" * 5000,
+            b"[" * 3000,
+            b'"\xff"',
+        )
+        _set_body(
+            draft, b'{"name":' + dice.choice(names) + b"}" * (dice.random() < 0.9)
+        )
+
+
 _MUTATIONS: Final[tuple[Callable[[Random, Draft], None], ...]] = (
     *(_start_line, _target, _names, _separators, _values, _line_ends, _lengths),
     *(_codings, _doubled, _dropped, _chunks, _odd_fields, _body_text, _body_text),
     *(_lengths, _codings, _chunks, _target, _odd_fields, _many_fields),
+    _admin,
 )
 _SMUGGLED: Final = b"GET /upstream/pm/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 
