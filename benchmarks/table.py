@@ -71,17 +71,20 @@ def _text(figure: Figure, value: float | None) -> str:
     return _MISSING if value is None else f"{value:,.{figure.digits}f}"
 
 
+def _times(ratio: float | None) -> str:
+    if ratio is None:
+        return ""
+    return f"{ratio:.2f}x" if ratio < 10 else f"{ratio:.0f}x"
+
+
 def _cell(outcome: Outcome, program: str, figure: Figure) -> str:
     row = outcome.row(program)
     if row is None:
         return ""
     ratio = outcome.ratio(row, figure)
-    is_compared = ratio is not None and program not in (
-        outcome.direct,
-        outcome.yardstick,
-    )
+    is_compared = ratio and program not in (outcome.direct, outcome.yardstick)
     text = _text(figure, row.value(figure))
-    return f"{text} ({ratio:.2f}x)" if is_compared else text
+    return f"{text} ({_times(ratio)})" if is_compared else text
 
 
 def _line(outcome: Outcome, row: Row) -> str:
@@ -89,9 +92,7 @@ def _line(outcome: Outcome, row: Row) -> str:
     for figure in outcome.figures:
         value, ratio = row.value(figure), outcome.ratio(row, figure)
         text = _text(figure, value)
-        beside = "" if ratio is None else f"{ratio:.2f}x"
-        if row.program == outcome.yardstick:
-            beside = ""
+        beside = _times(ratio) if row.program != outcome.yardstick else ""
         cells.append(f"{text:>{_width(figure)}}{beside:>{_RATIO_WIDTH}}")
     noisiest = max(row.foreign_cores, default=0.0)
     mark = " noisy" if noisiest > QUIET_CORES else ""

@@ -111,6 +111,7 @@ def test_table_has_rows_ratios_noise_and_verdicts() -> None:
     rows = [
         row("go", {"per_s": 40_000, "p99_us": 40}),
         row("swapper", {"per_s": 30_000, "p99_us": 50.26}, foreign=0.4),
+        row("old", {"p99_us": 4000}),
     ]
 
     lines = table(outcome(rows, Target("p99_us", 1.2))).splitlines()
@@ -128,8 +129,10 @@ def test_table_has_rows_ratios_noise_and_verdicts() -> None:
         "0.40",
         "noisy",
     ]
-    assert lines[4] == "  swapper: p99 us <= 1.2x: 1.26x MISSED"
-    assert len(lines) == 5
+    assert lines[4].split() == ["old", "-", "4,000.0", "100x", "-", "0.00"]
+    assert lines[5] == "  swapper: p99 us <= 1.2x: 1.26x MISSED"
+    assert lines[6] == "  old: p99 us <= 1.2x: 100x MISSED"
+    assert len(lines) == 7
 
 
 def test_summary_is_a_table_of_all_measures() -> None:
