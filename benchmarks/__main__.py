@@ -12,6 +12,7 @@ python -m benchmarks small --peer 'before=env PYTHONPATH=/another/checkout/src
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -143,4 +144,6 @@ def contenders_of(options: argparse.Namespace, tools: Tools) -> list[Contender]:
 
 
 if __name__ == "__main__":
+    # an exception, so that on the way out everything is stopped that was started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())

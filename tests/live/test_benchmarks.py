@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from benchmarks import wire
 from benchmarks.build import Tools, build_c, find_c_compiler
 from benchmarks.drive import Load, driving
 from benchmarks.programs import launched
-from tests.fakes.program import free_ports
+from tests.fakes.program import free_ports, processes_with
 
 pytestmark = [
     pytest.mark.live,
@@ -265,3 +266,27 @@ def test_quick_run_from_start_to_table_and_json(
         r"^swapper: /api/events (connected|not there)$", done.stderr, re.MULTILINE
     )
     assert re.search(r"^  swapper: req/s >= 0.7x: - open$", done.stdout, re.MULTILINE)
+
+
+def test_run_that_is_terminated_leaves_nothing_behind(
+    tools: Tools, cache: Path
+) -> None:
+    assert tools.load.is_file()
+    command = [sys.executable, "-m", "benchmarks", "small-8", "--only", "swapper"]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        found = processes_with(str(cache))
+        process.terminate()
+        rest = process.stderr.read()
+
+    assert line.startswith("swapper: /api/events "), line + rest
+    assert found != []
+    assert process.returncode == 128 + signal.SIGTERM
+    assert processes_with(str(cache)) == []
