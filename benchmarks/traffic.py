@@ -1,5 +1,7 @@
 """Measures of what passes through: requests, streams, large bodies."""
 
+from typing import Final
+
 from benchmarks import wire
 from benchmarks.drive import Load, driving
 from benchmarks.measures import (
