@@ -25,7 +25,9 @@ T0 = 1767323045
 
 
 @pytest.fixture(scope="module")
-def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
+def four(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     """Rows 1 to 4 at t to t+3, of m1, m2, m1 and m3."""
     folder: Path = tmp_path_factory.mktemp("activity")
     path = folder / "activity.db"
@@ -38,7 +40,7 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
         )
         store.add(finished(model=model, ended_s=T0 + number + 0.9, tokens=tokens))
     store.close()
-    with SwapperProgram(folder, f"store: {{path: {path}}}\n") as program:
+    with SwapperProgram(folder, f"store: {{path: {path}}}\n", server=server) as program:
         yield program
 
 
@@ -150,7 +152,7 @@ class Fixture(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixture]:
+def log(tmp_path_factory: pytest.TempPathFactory, server: str) -> Iterator[Fixture]:
     with ExitStack() as stack:
         peer = stack.enter_context(FakeModel("--default", "echo=1", name="p1"))
         models = dict.fromkeys(("author/model", "prio", "m1"), "--default echo=1")
@@ -158,7 +160,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fixture]:
             "  author/model:\n", "  author/model:\n    useModelName: real\n"
         )
         folder: Path = tmp_path_factory.mktemp("rows")
-        program = stack.enter_context(SwapperProgram(folder, config))
+        program = stack.enter_context(SwapperProgram(folder, config, server=server))
         yield Fixture(program, peer)
 
 

@@ -26,11 +26,13 @@ groups: {g: {swap: false, members: [a, b]}}
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
+def program(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     folder: Path = tmp_path_factory.mktemp("events")
     config = config_text({"a": "", "b": ""}, EXTRA)
     config = config.replace("  a:\n", "  a:\n    aliases: [alias]\n    name: A\n")
-    with SwapperProgram(folder, config) as made:
+    with SwapperProgram(folder, config, server=server) as made:
         yield made
 
 
@@ -220,8 +222,8 @@ def test_e6_a_reload_ends_the_stream(program: SwapperProgram) -> None:
     assert told.data == {"activity": {"session_id": ["X-S"]}}
 
 
-def test_the_end_of_swapper_ends_the_stream(tmp_path: Path) -> None:
-    with SwapperProgram(tmp_path, config_text({"a": ""})) as program:
+def test_the_end_of_swapper_ends_the_stream(tmp_path: Path, server: str) -> None:
+    with SwapperProgram(tmp_path, config_text({"a": ""}), server=server) as program:
         with EventClient(program.url) as client:
             client.in_flight("snapshot")
             program.process.send_signal(signal.SIGTERM)

@@ -18,11 +18,13 @@ peers: {p1: {proxy: "http://127.0.0.1:9", models: [pm]}}
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
+def program(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     folder: Path = tmp_path_factory.mktemp("logs")
     config = config_text({"m1": ""}, EXTRA)
     config = config.replace("  m1:\n", "  m1:\n    aliases: [alias1, a/b]\n")
-    with SwapperProgram(folder, config) as made:
+    with SwapperProgram(folder, config, server=server) as made:
         assert made.chat("m1").status == 200
         yield made
 

@@ -17,9 +17,13 @@ CHAT = "/v1/chat/completions"
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram]:
+def program(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     folder: Path = tmp_path_factory.mktemp("request-id")
-    with SwapperProgram(folder, config_text({"a": "--default echo=1"})) as made:
+    with SwapperProgram(
+        folder, config_text({"a": "--default echo=1"}), server=server
+    ) as made:
         yield made
 
 

@@ -198,8 +198,11 @@ class _Body:
             raise
         except ClientGoneError:
             self.close()
-            if "swapper.client" in self._request.environ:
-                raise  # our server drops it; others would log a traceback
+            track = self._request.track
+            is_cancelled = track is not None and track.is_cancelled
+            if is_cancelled or "swapper.client" in self._request.environ:
+                raise  # whoever is still there sees that it is not the whole answer
+            # Nobody is there; servers that are not ours would log a traceback.
             raise StopIteration from None
         self._see(piece)
         return piece

@@ -59,11 +59,15 @@ class _LogBody:
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
+        self._has_begun = False
 
     def __iter__(self) -> "_LogBody":
         return self
 
     def __next__(self) -> bytes:
+        if not self._has_begun:
+            self._has_begun = True
+            return b""  # has gunicorn send the head, however long there is no line
         piece = self._subscription.read(None)
         if not piece:
             raise StopIteration
