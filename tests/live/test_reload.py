@@ -117,6 +117,29 @@ def test_a_changed_model_finishes_its_stream_before_it_starts_anew(
         assert len(own_processes(program, "a")) == 1
 
 
+@pytest.mark.parametrize("after", [{"b": ""}, {"a": "--default tokens=4", "b": ""}])
+def test_what_still_serves_is_shown_as_it_was_started(
+    tmp_path: Path, after: dict[str, str]
+) -> None:
+    """http-api.md 19.2: every process that lives; removed or replaced, until it ends."""
+
+    def row() -> object:
+        rows = program.call("/running").json()["running"]
+        return next((row for row in rows if row["model"] == "a"), None)
+
+    with Reloaded(tmp_path, {"a": "", "b": ""}) as program:
+        stream = program.hold_stream("a", "k")
+        address, before = program.address_of("a"), row()
+        assert isinstance(before, dict)
+        program.reload(program.text(after))
+        assert row() == {**before, "state": "stopping"}
+
+        fake_release(address, "k")
+        assert len(stream.read()) > 0
+        assert program.chat("b").status == 200  # starts when a is gone
+        assert row() is None
+
+
 def test_a_removed_model_stops_when_its_grace_is_over(tmp_path: Path) -> None:
     with Reloaded(tmp_path, {"a": "", "b": ""}) as program:
         stream = program.hold_stream("a", "k")

@@ -121,9 +121,18 @@ class LocalRouter:
         """Return every model's state as last published, in order of ids."""
         return self._loop.states
 
+    def runs(self) -> Mapping[ModelId, ModelConfig]:
+        """Return what each run that has not ended was made of, in order of ids.
+
+        After a reload that may be a model which is not configured any more, or is
+        configured in another way.
+        """
+        return self._loop.runs
+
     def local_ports(self) -> frozenset[int]:
         """Return the ``${PORT}`` numbers of all runs that have not ended, as published."""
-        return self._loop.ports
+        runs = self._loop.runs.values()
+        return frozenset(config.port for config in runs if config.port is not None)
 
     def queue(self) -> Sequence[Queued]:
         """Return the waiting tickets; asks the router thread."""

@@ -84,8 +84,7 @@ class RouterLoop:
         inbox: where messages go; any thread.
         states: every model's state as last published, replaced and never changed;
             any thread. For showing, not for deciding.
-        ports: numbers behind ``${PORT}`` that runs which have not ended were given,
-            published likewise.
+        runs: what each run that has not ended was made of, published likewise.
     """
 
     def __init__(
@@ -113,7 +112,7 @@ class RouterLoop:
         self.states: Mapping[ModelId, ProcessState] = MappingProxyType(
             scheduler.states()
         )
-        self.ports: frozenset[int] = frozenset()
+        self.runs: Mapping[ModelId, ModelConfig] = MappingProxyType({})
         self.processes = {id_: spawn(id_, self.notify) for id_ in models}
         self._thread = OwnerThread("router", self._run)
 
@@ -288,11 +287,12 @@ class RouterLoop:
         if states != self.states:
             self.states = MappingProxyType(states)
             self._on_states(self.states)
-            self.ports = frozenset(
-                config.port
-                for model, config in self._started.items()
-                if config.port is not None
-                and states.get(model, ProcessState.STOPPED) is not ProcessState.STOPPED
+            self.runs = MappingProxyType(
+                {
+                    model: self._started[model]
+                    for model, state in states.items()
+                    if state is not ProcessState.STOPPED and model in self._started
+                }
             )
 
     def _end(self) -> None:

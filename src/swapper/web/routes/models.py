@@ -34,15 +34,22 @@ class ModelRoutes:
         return json_response({"data": records, "object": "list"}, headers=headers)
 
     def running(self, request: Request) -> Response:  # noqa: ARG002 - a handler
-        """Return every process that is not stopped, sorted by model."""
+        """Return every process that is not stopped, sorted by model.
+
+        One that a reload has removed or replaced is shown as it was started, until it
+        has finished its requests.
+        """
         states = self._router.states()
         rows: list[JsonValue] = []
-        for model in self._config.models.values():
-            state = states.get(model.id, ProcessState.STOPPED)
+        for id_, run in self._router.runs().items():
+            state = states.get(id_, ProcessState.STOPPED)
             if state not in DOWN:
+                model = self._config.models.get(id_, run)
+                if model.process != run.process:
+                    model = run
                 rows.append(
                     {
-                        "model": model.id,
+                        "model": id_,
                         "state": state.value,
                         "cmd": model.cmd,
                         "proxy": model.proxy,
