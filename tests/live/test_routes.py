@@ -45,14 +45,17 @@ def program(
         yield made
 
 
-def test_a_path_cannot_forge_a_line_of_the_log(program: SwapperProgram) -> None:
+def test_a_path_cannot_forge_a_line_of_the_log(
+    program: SwapperProgram, server: str
+) -> None:
     forged = "/%0a%5bERROR%5d%20forged%1b%5b2J%9b/%C3%A9"
     assert program.call(forged, headers={"X-Real-IP": "\x9b2J"}).status == 404
-    line = program.wait_for_line(".*forged.*")[0]
-    log = program.call("/logs").body.decode()
+    log = program.call("/logs").body.decode().splitlines()
+    (line,) = (line for line in log if "forged" in line)
 
     assert r'\x9b2J "GET /\n[ERROR] forged\x1b[2J\x9b/é HTTP/1.1" 404' in line
-    assert line in log
+    if server == "swapper":  # others do not print our lines
+        assert program.wait_for_line(".*forged.*")[0] == line
 
 
 def echo(program: SwapperProgram, target: str, *args: Any, **rest: Any) -> Any:
