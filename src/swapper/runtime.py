@@ -148,6 +148,8 @@ class App:
         with self._reload_lock:
             before, old = self.config, self._generation.web
             self._store.use(config.store_path, config.metrics_max_in_memory)
+            if config.store_path != before.store_path:
+                self._services.tracker.captures.forget()  # ids begin anew
             if config.scheduler != before.scheduler:
                 # It knows what runs and who waits; another one would have to learn it.
                 logger.warning("scheduler=%s goes on until restart", before.scheduler)
@@ -189,6 +191,9 @@ class App:
             self._store.add(finished)
 
     def _tell_of_rows(self, stored: Sequence[Stored]) -> None:
+        captures = self._services.tracker.captures
+        for row in stored:
+            captures.stored(row.id, row.finished)
         self._services.hub.activity_stored([row.id for row in stored])
 
     def _spawn(self, model: ModelId, notify: Notify) -> ProcessSupervisor:
@@ -201,6 +206,7 @@ class App:
         for warning in config.warnings:
             logger.warning("configuration: %s", warning)
         self._services.profile.keep_if_in(config)
+        self._services.tracker.captures.resize(config.capture_buffer_mb << 20)
         return _Generation(config, WebApp(config, self._services))
 
 

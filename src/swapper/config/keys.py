@@ -361,9 +361,7 @@ TOP_LEVEL: Final = _set(
         kind=Kind.BOOLEAN, about="Old files have it; no effect.", is_inert=True
     ),
     metricsMaxInMemory=_integer(1000, "Rows of the activity log kept in memory."),
-    captureBuffer=_integer(
-        5, "Megabytes for captures of requests; 0 turns them off.", is_pending=True
-    ),
+    captureBuffer=_integer(5, "Megabytes for captures of requests; 0 turns them off."),
     store=_section(
         _set(
             path=_text(

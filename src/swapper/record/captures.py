@@ -221,6 +221,12 @@ class Captures:
                 self._waiting.clear()
                 self._waiting_bytes = 0
 
+    def forget(self) -> None:
+        """Drop what is kept: its ids will belong to other rows."""
+        with self._lock:
+            self._packed.clear()
+            self._packed_bytes = 0
+
     def draft(self, path: str, headers: _Headers) -> Draft | None:
         """Return what takes the capture of a request, None if there are none.
 

@@ -27,6 +27,7 @@ from swapper.web.peers import PeerService
 from swapper.web.request import Request
 from swapper.web.response import Response, redirect
 from swapper.web.routes.activity import ActivityRoutes
+from swapper.web.routes.captures import CaptureRoutes
 from swapper.web.routes.comfyui import ComfyRoutes
 from swapper.web.routes.events import EventRoutes
 from swapper.web.routes.inference import BODY_PATHS, QUERY_PATHS, InferenceRoutes
@@ -106,7 +107,7 @@ class WebApp:
 
 
 def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
-    router = services.router
+    router, captures = services.router, services.tracker.captures
     service = ModelService(config.models, config.priority, router, services.upstreams)
     peers = PeerService(config, services.upstreams, services.ending)
     profile = services.profile
@@ -121,7 +122,8 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
     comfy = ComfyRoutes(config, service)
     events = EventRoutes(config, services, retired)
     log = LogRoutes(config, services.logs, services.ending)
-    activity = ActivityRoutes(services.store, services.has_capture)
+    activity = ActivityRoutes(services.store, captures.__contains__)
+    capture = CaptureRoutes(captures)
     guard = KeyCheck(config.api_keys).guard
     public: dict[str, dict[str, Handler]] = {
         "/": {"GET": lambda _: redirect("/ui", 302)},
@@ -155,6 +157,7 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
         "/api/inflight/": {"POST": events.cancel},
         "/ui/": {"GET": PageRoutes(config).serve},
         "/logs/stream/": {"GET": log.stream},
+        "/api/captures/": {"GET": capture.show},
         "/api/models/unload/": {"POST": operations.unload_one},
     }
     return Routes(

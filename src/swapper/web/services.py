@@ -1,6 +1,5 @@
 """What stays, whatever the configuration: shared by the web side of all generations."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from swapper.config import Config, ModelConfig, PeerConfig
@@ -16,18 +15,12 @@ from swapper.web.selectors import SpilloverCounts
 from swapper.web.tracking import Tracker
 
 
-def _never(_row: int) -> bool:
-    """Answer for captures where there are none."""
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """One per swapper. Any thread.
 
     Attributes:
         ending: cancelled when streams that would never end have to.
-        has_capture: tells whether the request of a row of the activity log was captured.
     """
 
     router: LocalRouter
@@ -40,7 +33,6 @@ class Services:
     clients: ClientWatch = field(default_factory=ClientWatch)
     ending: CancelToken = field(default_factory=CancelToken)
     spillover: SpilloverCounts = field(default_factory=SpilloverCounts)
-    has_capture: Callable[[int], bool] = _never
 
     def close(self) -> None:
         """End the threads that watch clients, and idle connections."""

@@ -30,7 +30,7 @@ def learn(case: Case, pieces: list[bytes], *, is_complete: bool = True) -> Answe
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_wherever_it_is_cut(case: Case) -> None:
+def test_t1_to_25_wherever_it_is_cut(case: Case) -> None:
     body = case.body
     whole = learn(case, [body])
 
