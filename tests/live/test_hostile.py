@@ -257,3 +257,16 @@ def test_a_key_in_the_wrong_place_is_neither_logged_nor_repeated(
     log += "\n".join(program.lines)
     assert KEY not in log
     assert PEER_KEY not in log
+
+
+def test_a_peer_is_not_asked_what_it_was_sent(
+    program: SwapperProgram, model: Model
+) -> None:
+    model.asked.clear()
+    last = SMUGGLED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    answer, rest = ask(program, SMUGGLED.replace(b"GET", b"TRACE") + last)
+
+    assert (answer.status, answer["content-type"]) == (400, "application/json")
+    assert b"TRACE" in answer.body
+    assert model.asked == ["GET /smuggled"]
+    assert rest.endswith(b"good")

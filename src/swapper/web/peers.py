@@ -68,12 +68,14 @@ class PeerService:
         Raises:
             ClientGoneError: the client hung up.
             PeerError: the peer cannot answer.
-            BadRequestError: *target* would leave the peer's base URL.
+            BadRequestError: *target* would leave the peer's base URL, or the peer's
+                key would come back.
             ShuttingDownError: swapper is ending.
         """
         if self._ending.cancelled:
             raise ShuttingDownError("peer proxy")
         refuse_way_out(target)
+        refuse_trace(request.method)
         peer = self._peers[model.peer]
         sent = self._for_peer(peer, forwarded(request, target, body, length))
         try:
@@ -129,6 +131,16 @@ def refuse_way_out(target: str) -> None:
     path = unquote(target.partition("?")[0]).replace("\\", "/")
     if ".." in path.split("/"):
         raise BadRequestError("the path would leave the peer's base URL")
+
+
+def refuse_trace(method: str) -> None:
+    """Keep a peer from sending its key back to the client (RFC 9110 9.3.8). Pure.
+
+    Raises:
+        BadRequestError: *method* asks for the request as it arrived.
+    """
+    if method == "TRACE":
+        raise BadRequestError("TRACE would show the client what only the peer may see")
 
 
 def _nothing() -> None:
