@@ -8,6 +8,7 @@ from random import Random
 from typing import Final
 
 _INJECTED: Final = (b"\r\n", b"\n", b"\r", b"\0", b"\x0b", b"\x7f", b"\x1b")
+_BOMB: Final = gzip.compress(bytes(1 << 20), mtime=0)
 POISON: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nX-Poison: 1\r\n\r\npoisoned"
 
 
@@ -102,7 +103,7 @@ def _odd_content(dice: Random, made: DraftAnswer) -> None:
         b"data: \xff\n\n" + b"data: {" + b"x" * 70_000 + b"\n\ndata:\n\n:\n\n",
         b'data: {"usage":{"prompt_tokens":{}}}\r\rdata: [' + b"[" * deep + b"\n\n",
         b'event: message_delta\ndata: {"usage":{"output_tokens":true}}\n\n',
-        gzip.compress(bytes(1 << 20), mtime=0),
+        _BOMB,
         gzip.compress(b'{"usage":{}}', mtime=0)[:-6],
         gzip.compress(b'{"usage":{}}', mtime=0) * 3,
         gzip.compress(b"data: x\n\n", mtime=0) + b"trash",
