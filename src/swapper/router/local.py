@@ -63,7 +63,7 @@ class LocalRouter:
         """
         number, now = TicketId(next(self._numbers)), self._clock.monotonic()
         ticket = Ticket(number, model, now, admission)
-        return PendingLease(ticket, self._loop.inbox, token)
+        return PendingLease(ticket, self._loop.post, token)
 
     def acquire(self, model: ModelId, token: CancelToken) -> Lease:
         """Wait until *model* may serve a request and return the permission.

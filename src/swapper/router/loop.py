@@ -7,6 +7,7 @@ explains the whole.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol, TypeAlias, assert_never
@@ -77,8 +78,9 @@ ProcessSpawner: TypeAlias = Callable[[ModelId, Notify], ProcessHandle]
 class RouterLoop:
     """Owner of the scheduler, the pending replies and the process handles.
 
-    Everything but ``inbox``, ``states``, ``start`` and ``join`` belongs to the router
-    thread, or to whoever calls ``step`` in place of it.
+    Everything but ``inbox``, ``states``, ``start``, ``join``, ``notify`` and ``post``
+    belongs to the router thread, or to whoever acts for it: a thread in ``post``, or
+    a test that calls ``step``.
 
     Attributes:
         inbox: where messages go; any thread.
@@ -115,6 +117,12 @@ class RouterLoop:
         self.runs: Mapping[ModelId, ModelConfig] = MappingProxyType({})
         self.processes = {id_: spawn(id_, self.notify) for id_ in models}
         self._thread = OwnerThread("router", self._run)
+        # Who has it may touch what belongs to the router thread; see post. Guards the
+        # next three as well.
+        self._baton = threading.Lock()
+        self._is_running = False
+        self._crash: Exception | None = None  # of somebody standing in
+        self._wakes_at: float | None = None  # what the sleeping router thread waits for
 
     def start(self) -> None:
         """Start the router thread. Once."""
@@ -131,14 +139,80 @@ class RouterLoop:
         except InboxClosedError:
             logger.debug("router ended, dropped message=%r", message)
 
-    # -- router thread ---------------------------------------------------------
+    def post(self, message: RouterMessage) -> None:
+        """Tell the router, in this thread if nobody else is at it. Any thread.
+
+        For what requests say to a model that is ready: two changes of threads would
+        cost more than the whole decision. Whoever has the baton is the router's thread
+        for that moment, so all that is said about it holds; without the baton the
+        message waits for whoever has it. Never blocks.
+
+        Raises:
+            InboxClosedError: the router has ended; *message* was not taken.
+        """
+        self.inbox.put(message, wakes=False)
+        # Looked at again after the baton was given back: a message that came in between
+        # has found it taken.
+        while len(self.inbox) and self._baton.acquire(blocking=False):
+            try:
+                wakes_thread = not self._stand_in()
+            finally:
+                self._baton.release()
+            if wakes_thread:
+                self.inbox.wake()
+                return
+
+    def _end_lease(self, ticket: TicketId) -> None:
+        try:
+            self.post(ServeDone(ticket))
+        except InboxClosedError:
+            logger.debug("router ended, dropped the end of ticket=%d", ticket)
+
+    # -- router thread, or whoever has the baton -----------------------------------
 
     def _run(self) -> None:
         try:
-            while not self._is_finished():
-                self.step(self.inbox.get(self.deadline()))
+            while self._go_on():
+                self.inbox.wait(self._wakes_at)
         finally:
-            self._end()
+            with self._baton:
+                self._is_running = False
+                self._end()
+
+    def _go_on(self) -> bool:
+        """Handle what there is, and what is due; return False at the end."""
+        with self._baton:
+            self._is_running = True
+            while (message := self.inbox.poll()) is not None:
+                self.step(message)
+                if self._is_finished():
+                    return False
+            deadline = self.deadline()
+            if deadline is not None and deadline <= self._clock.monotonic():
+                self.step(None)
+            if self._crash is not None:
+                raise self._crash
+            self._wakes_at = self.deadline()
+            return not self._is_finished()
+
+    def _stand_in(self) -> bool:
+        """Handle what there is in place of the router thread.
+
+        Returns:
+            Whether that can sleep on: it runs, and nothing is due before it wakes.
+        """
+        if not self._is_running or self._crash is not None:
+            return False
+        try:
+            while (message := self.inbox.poll()) is not None:
+                self.step(message)
+        except Exception as exc:  # noqa: BLE001 - the router thread raises it
+            self._crash = exc
+        deadline = self.deadline()
+        is_early = deadline is not None and (
+            self._wakes_at is None or deadline < self._wakes_at
+        )
+        return self._crash is None and self._shutdown is None and not is_early
 
     def step(self, message: RouterMessage | None) -> None:
         """Handle one message, if there is one, and do what is due. Never blocks."""
@@ -238,7 +312,7 @@ class RouterLoop:
             model,
             run,
             self._started[model].proxy,
-            lambda: self.notify(ServeDone(ticket)),
+            lambda: self._end_lease(ticket),
             started_s=self._began_s[model],
             ready_s=self._ready_s[model],
         )

@@ -1,5 +1,7 @@
 """A request on its way to a lease, as its caller sees it."""
 
+from collections.abc import Callable
+
 from swapper.core.errors import (
     InboxClosedError,
     RequestCancelledError,
@@ -9,7 +11,7 @@ from swapper.core.errors import (
 from swapper.router.lease import Lease
 from swapper.router.messages import Cancel, Locate, RouterMessage, Submit
 from swapper.scheduler import Ticket
-from swapper.sync import CancelToken, Inbox, Reply
+from swapper.sync import CancelToken, Reply
 
 
 class PendingLease:
@@ -19,21 +21,29 @@ class PendingLease:
     ``close`` comes first. Whoever made it calls ``close`` in the end.
     """
 
-    __slots__ = ("_binding", "_inbox", "_reply", "ticket")
+    __slots__ = ("_binding", "_post", "_reply", "ticket")
 
     def __init__(
-        self, ticket: Ticket, inbox: Inbox[RouterMessage], token: CancelToken
+        self,
+        ticket: Ticket,
+        post: Callable[[RouterMessage], None],
+        token: CancelToken,
     ) -> None:
         """Submit *ticket*; a cancelled *token* takes it out of the queue again.
+
+        Args:
+            ticket: of the request.
+            post: see ``RouterLoop.post``.
+            token: of the request.
 
         Raises:
             ShuttingDownError: the router has ended.
         """
         self.ticket = ticket
-        self._inbox = inbox
+        self._post = post
         self._reply: Reply[Lease | RequestError] = Reply()
         try:
-            inbox.put(Submit(ticket, self._reply))
+            post(Submit(ticket, self._reply))
         except InboxClosedError:
             raise ShuttingDownError("router") from None
         self._binding = token.bind(self._leave)  # a Cancel must come after its Submit
@@ -63,7 +73,7 @@ class PendingLease:
         """
         reply: Reply[int | None] = Reply()
         try:
-            self._inbox.put(Locate(self.ticket.id, reply))
+            self._post(Locate(self.ticket.id, reply))
         except InboxClosedError:
             return None
         return reply.wait()
@@ -94,6 +104,6 @@ class PendingLease:
 
     def _forget(self) -> None:
         try:
-            self._inbox.put(Cancel(self.ticket.id))
+            self._post(Cancel(self.ticket.id))
         except InboxClosedError:
             return  # it knows nobody any more

@@ -5,9 +5,10 @@ the end: it cannot be closed, so a message put after the owner left would wait f
 ever. Here a message is either taken or refused, never lost.
 """
 
-import queue
 import threading
 import time
+from collections import deque
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from swapper.core.errors import InboxClosedError
@@ -16,25 +17,31 @@ M = TypeVar("M")
 
 
 class Inbox(Generic[M]):
-    """An unbounded first-in-first-out of messages with one reader.
+    """An unbounded first-in-first-out of messages with one reader at a time.
 
-    ``put`` may be called from any thread; ``get`` and ``close`` from the owner.
-    Not for signal handlers: ``put`` takes a lock.
+    ``put`` and ``wake`` may be called from any thread; the rest by the owner, or by
+    whoever acts for it. Not for signal handlers: ``put`` takes a lock.
     """
 
-    __slots__ = ("_closed", "_lock", "_messages")
+    __slots__ = ("_bell", "_closed", "_lock", "_messages")
 
     def __init__(self) -> None:
-        self._messages: queue.SimpleQueue[M] = queue.SimpleQueue()
+        self._messages: deque[M] = deque()
         self._lock = threading.Lock()  # orders put against close; guards _closed
         self._closed = False
+        self._bell = threading.Lock()  # released to wake a reader; held otherwise
+        self._bell.acquire()
 
     def __len__(self) -> int:
-        """Return how many messages wait, at about this moment. Any thread."""
-        return self._messages.qsize()
+        """Return how many messages wait; any thread, true for a moment only."""
+        return len(self._messages)
 
-    def put(self, message: M) -> None:
+    def put(self, message: M, *, wakes: bool = True) -> None:
         """Deliver *message*. Any thread; never blocks.
+
+        Args:
+            message: for the reader.
+            wakes: False leaves a sleeping reader asleep; somebody else will read.
 
         Raises:
             InboxClosedError: the owner has ended; *message* was not taken.
@@ -42,7 +49,14 @@ class Inbox(Generic[M]):
         with self._lock:
             if self._closed:
                 raise InboxClosedError
-            self._messages.put(message)
+            self._messages.append(message)
+        if wakes:
+            self.wake()
+
+    def wake(self) -> None:
+        """Have a sleeping reader look around. Any thread; never blocks."""
+        with suppress(RuntimeError):  # rung already
+            self._bell.release()
 
     def get(self, deadline: float | None = None) -> M | None:
         """Return the next message, or None once *deadline* has passed.
@@ -50,20 +64,34 @@ class Inbox(Generic[M]):
         Args:
             deadline: on ``time.monotonic``; None waits for as long as it takes.
         """
+        while (message := self.poll()) is None:
+            if not self.wait(deadline):
+                return self.poll()
+        return message
+
+    def poll(self) -> M | None:
+        """Return the next message, None if there is none."""
         try:
-            if deadline is None:
-                return self._messages.get()
-            return self._messages.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
+            return self._messages.popleft()
+        except IndexError:
             return None
+
+    def wait(self, deadline: float | None) -> bool:
+        """Sleep until there may be a message or somebody wakes us.
+
+        Returns:
+            False if *deadline* passed first.
+        """
+        if self._messages:
+            return True
+        if deadline is None:
+            return self._bell.acquire()
+        return self._bell.acquire(timeout=max(0.0, deadline - time.monotonic()))
 
     def close(self) -> tuple[M, ...]:
         """Refuse further messages and return those not yet read, oldest first."""
         with self._lock:
             self._closed = True
-        left = []
-        while True:
-            try:
-                left.append(self._messages.get_nowait())
-            except queue.Empty:
-                return tuple(left)
+            left = tuple(self._messages)
+            self._messages.clear()
+        return left

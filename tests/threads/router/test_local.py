@@ -270,6 +270,67 @@ def test_a_crash_of_the_router_answers_everybody(bench: Bench) -> None:
         bench.router.acquire(A, CancelToken())
 
 
+class Noting(Reply[Sequence[Queued]]):
+    """Notes the thread that answers, and waits there for ``go_on``."""
+
+    __slots__ = ("answering", "go_on", "name")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answering, self.go_on = threading.Event(), threading.Event()
+        self.name = ""
+
+    def offer(self, value: Sequence[Queued]) -> bool:
+        self.name = threading.current_thread().name
+        self.answering.set()
+        self.go_on.wait(WAIT_S)
+        return super().offer(value)
+
+
+def test_what_a_request_asks_is_handled_in_its_own_thread(bench: Bench) -> None:
+    def asked_of() -> str:
+        reply = Noting()
+        reply.go_on.set()
+        bench.router._loop.post(Inspect(reply))
+        reply.wait(WAIT_S)
+        return reply.name
+
+    bench.router.queue()  # the router thread is there, and about to give the baton back
+
+    assert threading.current_thread().name in {asked_of() for _ in range(1000)}
+
+
+def test_what_comes_while_another_thread_is_the_router_is_handled_by_that(
+    bench: Bench,
+) -> None:
+    bench.router.queue()
+    first, second = Noting(), Noting()
+    second.go_on.set()
+    asking = bench.pool.submit(bench.router._loop.post, Inspect(first))
+    assert first.answering.wait(WAIT_S)
+    bench.router._loop.post(Inspect(second))
+    assert not second.answering.is_set()
+    first.go_on.set()
+    asking.result(WAIT_S)
+    second.wait(WAIT_S)
+
+    assert second.name == first.name != threading.current_thread().name
+
+
+def test_a_crash_in_a_requests_thread_ends_the_router_for_everybody(
+    bench: Bench,
+) -> None:
+    bench.processes[A].hold_start = True
+    loading = bench.ask(A)
+    bench.wait_for_queue(1)
+    bench.router._loop.post("not a message")  # type: ignore[arg-type]  # the crash
+
+    with pytest.raises(RequestError):
+        loading.result(WAIT_S)
+    with pytest.raises(RequestError):
+        bench.router.acquire(A, CancelToken())
+
+
 def test_what_is_due_is_done_while_messages_never_cease() -> None:
     """A deadline does not wait until the inbox is empty."""
     clock, processes = FakeClock(), Processes()
