@@ -45,6 +45,18 @@ def wait_for_rows(
     raise TimeoutError(f"{len(found)} rows behind {after} and not {count}")
 
 
+def wait_for_capture(program: SwapperProgram, row: dict[str, Any]) -> dict[str, Any]:
+    """Return what was captured of a row's request; it comes a moment behind the row."""
+    deadline, pause = time.monotonic() + TIMEOUT_S, threading.Event()
+    while time.monotonic() < deadline:
+        answer = program.call(f"/api/captures/{row['id']}")
+        if answer.status == 200:
+            found: dict[str, Any] = answer.json()
+            return found
+        pause.wait(0.02)
+    raise TimeoutError(f"row {row['id']} got no capture")
+
+
 def finished(**changes: Any) -> Finished:
     """Return a finished request; what is not given is like a short chat's."""
     facts: dict[str, Any] = {

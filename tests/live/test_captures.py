@@ -5,8 +5,6 @@ import gzip
 import json
 import secrets
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -15,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.activity import activity, row_of, wait_for_rows
+from tests.fakes.activity import activity, row_of, wait_for_capture, wait_for_rows
 from tests.fakes.model_server import FakeModel, Response
 from tests.fakes.program import SwapperProgram, config_text
 from tests.fakes.scripted_upstream import Peer, ScriptedUpstream
@@ -24,7 +22,6 @@ pytestmark = pytest.mark.live
 
 CHAT = "/v1/chat/completions"
 CAPTURE = "/api/captures/%d"
-TIMEOUT_S = 20.0
 ZIPPED = gzip.compress(b'{"zipped":1}')
 
 MORE = """\
@@ -61,19 +58,13 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwapperProgram
 
 
 def capture_of(program: SwapperProgram, send: Callable[[], Response]) -> dict[str, Any]:
-    """Return what was captured of a request; it comes a moment behind the row."""
+    """Return what was captured of a request."""
     row = row_of(program, send)
-    deadline, pause = time.monotonic() + TIMEOUT_S, threading.Event()
-    while time.monotonic() < deadline:
-        answer = program.call(CAPTURE % row["id"])
-        if answer.status == 200:
-            capture: dict[str, Any] = answer.json()
-            assert capture["id"] == row["id"]
-            assert capture["req_path"] == row["req_path"]
-            assert activity(program, f"min_id={row['id']}")[-1]["has_capture"]
-            return capture
-        pause.wait(0.02)
-    raise TimeoutError(f"row {row['id']} got no capture")
+    capture = wait_for_capture(program, row)
+    assert capture["id"] == row["id"]
+    assert capture["req_path"] == row["req_path"]
+    assert activity(program, f"min_id={row['id']}")[-1]["has_capture"]
+    return capture
 
 
 def body_of(text: str | None) -> bytes | None:

@@ -1,5 +1,6 @@
 """Token counts over real sockets (http-api.md section 22)."""
 
+import base64
 import http.client
 import json
 import re
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.activity import activity, row_of, wait_for_rows
+from swapper.record.tokens import NO_TOKENS
+from tests.fakes.activity import activity, row_of, wait_for_capture, wait_for_rows
 from tests.fakes.answers import CASES, SSE, Case, sse, tokens
-from tests.fakes.program import SwapperProgram
+from tests.fakes.model_server import Response
+from tests.fakes.program import SwapperProgram, config_text
 from tests.fakes.scripted_upstream import DEADLINE_S, Peer, ScriptedUpstream
 
 pytestmark = pytest.mark.live
@@ -157,3 +160,42 @@ def test_an_answer_that_breaks_off_has_the_figures_it_had(
 
     assert row["tokens"] == asdict(tokens(-1, -1, -1, 15, 33, -1, -1))
     assert row["is_truncated"] is True
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "messages", "responses"])
+def test_events_of_our_own_before_the_models_are_in_nobodys_way(
+    tmp_path: Path, server: str, path: str
+) -> None:
+    slow = {"slow": "--ready-after 0.7 --default tokens=9"}
+    config = config_text(slow, "sendLoadingState: true\n")
+    body = {"model": "slow", "stream": True, "messages": [], "input": ""}
+    with SwapperProgram(tmp_path, config, server=server) as program:
+        answers = []
+
+        def send() -> Response:
+            answers.append(program.call(f"/v1/{path}", body))
+            return answers[0]
+
+        row = row_of(program, send)
+
+        assert row["tokens"]["output_tokens"] == 9
+        assert row["tokens"]["input_tokens"] > 0
+        assert row["load_ms"] > 0
+        assert row["resp_content_type"] == SSE
+        capture = wait_for_capture(program, row)
+        assert base64.b64decode(capture["resp_body"]) == answers[0].body
+
+
+def test_a_stream_of_our_own_that_ends_in_an_error_is_no_success(
+    tmp_path: Path, server: str
+) -> None:
+    dying = {"dead": "--ready-after 30 --exit-after 0.4"}
+    config = config_text(dying, "sendLoadingState: true\n")
+    body = {"model": "dead", "stream": True, "messages": []}
+    with SwapperProgram(tmp_path, config, server=server) as program:
+        row = row_of(program, lambda: program.call("/v1/chat/completions", body))
+
+        assert row["resp_status_code"] >= 500
+        assert row["error_msg"]
+        assert row["tokens"] == asdict(NO_TOKENS)
+        assert wait_for_capture(program, row)["resp_body"] is None
