@@ -4,15 +4,14 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Final, assert_never
 
 from swapper.config import Config
+from swapper.core.clock import rfc3339
 from swapper.core.errors import NotFoundError
 from swapper.core.ids import ModelId
 from swapper.core.json import JsonValue
 from swapper.core.states import ProcessState
-from swapper.logs.clock import FORMATS
 from swapper.record.headers import shown_headers
 from swapper.sync import CancelToken
 from swapper.web.client import client_ip
@@ -162,10 +161,9 @@ class _EventBody:
 def in_flight_row(track: Track) -> dict[str, JsonValue]:
     """Return how a request in flight is shown (http-api.md 24.1)."""
     request = track.request
-    moment = datetime.fromtimestamp(track.began_s).astimezone()
     row: dict[str, JsonValue] = {
         "id": str(track.number),
-        "timestamp": FORMATS["rfc3339nano"](moment),
+        "timestamp": rfc3339(track.began_s),
         "model": track.subject.model,
         "req_path": track.subject.path,
         "method": request.method,

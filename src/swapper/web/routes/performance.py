@@ -1,0 +1,120 @@
+"""``/api/performance`` and ``/metrics``: how busy the machine is (http-api.md 20.5)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+from swapper.core.clock import rfc3339
+from swapper.core.errors import BadRequestError
+from swapper.core.json import JsonValue
+from swapper.hardware import GpuSample, PerformanceMonitor, SystemSample
+from swapper.web.request import Request
+from swapper.web.response import Response, json_response, text_response
+
+TextSource: TypeAlias = Callable[[], str]
+"""Makes families for ``/metrics``, each line ended."""
+
+_EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class PerformanceRoutes:
+    """Shows samples, and numbers for Prometheus."""
+
+    def __init__(
+        self, monitor: PerformanceMonitor, families: Iterable[TextSource]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            monitor: has the samples.
+            families: what ``/metrics`` shows, in order.
+        """
+        self._monitor = monitor
+        self._families = tuple(families)
+
+    def samples(self, request: Request) -> Response:
+        """Return the samples of the last hour, or those after a time.
+
+        Raises:
+            BadRequestError: ``after`` is no time.
+        """
+        if not self._monitor.is_available:
+            return json_response({"enabled": False}, 503)
+        after = _after(request)
+        system: Sequence[SystemSample] = self._monitor.system()
+        gpus: Sequence[GpuSample] = self._monitor.gpus()
+        if after is not None:
+            system = [sample for sample in system if sample.taken_s > after]
+            gpus = [sample for sample in gpus if sample.taken_s > after]
+        is_listed = after is not None  # an empty list is null without a filter
+        return json_response(
+            {
+                "enabled": True,
+                "gpu_stats": [_gpu(s) for s in gpus] if gpus or is_listed else None,
+                "sys_stats": [_system(s) for s in system]
+                if system or is_listed
+                else None,
+            }
+        )
+
+    def metrics(self, request: Request) -> Response:  # noqa: ARG002 - a handler
+        """Return what Prometheus scrapes."""
+        text = "".join(family() for family in self._families)
+        return text_response(text, content_type=_EXPOSITION)
+
+
+def _after(request: Request) -> float | None:
+    text = (request.query_value("after") or "").strip()
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None or "T" not in text.upper():
+            raise ValueError(text)
+    except ValueError as exc:
+        raise BadRequestError(
+            f"invalid 'after' timestamp {text!r}, use RFC3339 format"
+        ) from exc
+    return moment.timestamp()
+
+
+def _system(sample: SystemSample) -> dict[str, JsonValue]:
+    one, five, fifteen = sample.load
+    return {
+        "timestamp": rfc3339(sample.taken_s),
+        "cpu_util_per_core": list(sample.cpu_percent),
+        "mem_total_mb": sample.mem_total_mb,
+        "mem_used_mb": sample.mem_used_mb,
+        "mem_free_mb": sample.mem_free_mb,
+        "swap_total_mb": sample.swap_total_mb,
+        "swap_used_mb": sample.swap_used_mb,
+        "load_avg_1": one,
+        "load_avg_5": five,
+        "load_avg_15": fifteen,
+        "net_io": [
+            {
+                "name": io.name,
+                "bytes_recv": io.bytes_recv,
+                "bytes_sent": io.bytes_sent,
+            }
+            for io in sample.net
+        ],
+    }
+
+
+def _gpu(sample: GpuSample) -> dict[str, JsonValue]:
+    gpu = sample.reading
+    return {
+        "timestamp": rfc3339(sample.taken_s),
+        "id": gpu.id,
+        "name": gpu.name,
+        "uuid": gpu.uuid,
+        "temp_c": gpu.temp_c,
+        "vram_temp_c": gpu.vram_temp_c,
+        "gpu_util_pct": gpu.util_percent,
+        "mem_util_pct": gpu.mem_percent,
+        "mem_used_mb": gpu.mem_used_mb,
+        "mem_total_mb": gpu.mem_total_mb,
+        "fan_speed_pct": gpu.fan_percent,
+        "power_draw_w": gpu.power_w,
+    }
