@@ -94,7 +94,6 @@ def test_manual_has_the_key_with_type_default_and_limits(at: KeyAt) -> None:
     if key.minimum is not None:
         assert f"at least {key.minimum}" in row.meaning.lower()
     assert key.is_required == row.meaning.startswith("Required")
-    assert key.is_pending == ("No effect yet." in row.meaning)
     assert key.is_inert == bool(re.search(r"no effect[.,]", row.meaning))
 
 
@@ -103,13 +102,6 @@ def test_manual_has_no_key_that_is_none() -> None:
     known = {str(at) for at in KEYS} | {"peers.<name>.filters.strip_params"}
 
     assert set(ROWS) == known
-
-
-def test_manual_lists_what_has_no_effect_yet() -> None:
-    section = MANUAL.partition("\n## Without effect yet\n")[2].partition("\n## ")[0]
-    pending = [str(at) for at in KEYS if at.key.is_pending]
-
-    assert sorted(re.findall(r"`([A-Za-z]+)`", section)) == sorted(pending)
 
 
 # --- examples -------------------------------------------------------------------
@@ -121,7 +113,6 @@ models:
   embed: {cmd: "serve --port ${PORT}"}
 """
 TOLERATED: Final = (
-    "has no effect in this version yet",
     "`shared` is not a setting of the configuration",  # a place for anchors
 )
 

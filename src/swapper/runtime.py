@@ -9,7 +9,7 @@ import hashlib
 import logging
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 from swapper.config import Config, PortsInUse, load_config
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
+from swapper.hardware import PerformanceMonitor, ProcessMemory, memory_of
 from swapper.logs import Logs, MonitorHandler
 from swapper.planner import make_planner
 from swapper.process import ProcessHost, ProcessSupervisor, stop_leftovers
+from swapper.record.counters import RequestCounters
 from swapper.record.database import StoreError
 from swapper.record.row import Finished
 from swapper.record.store import KnownTimes, Store, Stored
@@ -86,8 +88,13 @@ class App:
         instance = _instance_key(config)
         stop_leftovers(instance)
         self._host = ProcessHost(instance)
-        tracker = Tracker([self._record])
+        counters = RequestCounters()
+        tracker = Tracker([self._record, counters.keep])
         hub = EventHub(tracker)
+        self._supervisors: dict[ModelId, ProcessSupervisor] = {}
+        self._performance = PerformanceMonitor(
+            config.performance_every_s, is_off=config.performance_disabled
+        )
         self.router = LocalRouter(
             config.models, scheduler, self._spawn, on_states=hub.states_changed
         )
@@ -98,12 +105,16 @@ class App:
             tracker=tracker,
             hub=hub,
             profile=ActiveProfile(hub.profile_changed),
+            performance=self._performance,
+            counters=counters,
+            memory=self._memory,
         )
         self._generation = self._generation_of(config)
         self._reload_lock = threading.Lock()  # one reload at a time
         self._is_closed = False
         self._preloader = Preloader(self.router)
         self._store.start()
+        self._performance.start()
         self.router.start()
         self._preloader.load(config.preload)
         atexit.register(self.close)
@@ -156,6 +167,9 @@ class App:
             self.router.reload(config.models, planner, queue_rules(config))
             self._generation = self._generation_of(config)
             old.retire()
+            self._performance.configure(
+                config.performance_every_s, is_off=config.performance_disabled
+            )
             self._services.upstreams.keep(upstream_keys(config))
             self._preloader.load(_newly_preloaded(before, config))
 
@@ -180,6 +194,7 @@ class App:
         if not self.router.shutdown(budget_s):
             logger.error("some model did not stop in time")
         self._preloader.join()
+        self._performance.close()
         self._services.close()
         self._host.close()
         self._store.close()
@@ -198,7 +213,15 @@ class App:
 
     def _spawn(self, model: ModelId, notify: Notify) -> ProcessSupervisor:
         monitor = self.logs.model(model)
-        return ProcessSupervisor(model, notify=notify, monitor=monitor, host=self._host)
+        made = ProcessSupervisor(model, notify=notify, monitor=monitor, host=self._host)
+        self._supervisors[model] = made
+        return made
+
+    def _memory(self) -> Mapping[str, ProcessMemory]:
+        """Return the memory of each model that runs. Any thread; reads all processes."""
+        runs = {m: s.snapshot.pid for m, s in self._supervisors.copy().items()}
+        pids = {str(model): pid for model, pid in runs.items() if pid is not None}
+        return memory_of(pids, self._performance.process_bytes) if pids else {}
 
     def _generation_of(self, config: Config) -> "_Generation":
         self._handler.set_time_format(config.log_time_format)

@@ -48,8 +48,6 @@ def _key(key: Key) -> _Schema:
     schema: _Schema = {"description": key.about}
     if key.is_inert:
         return {**schema, "deprecationMessage": key.about}
-    if key.is_pending:
-        schema["description"] = f"{key.about} No effect in this version yet."
     # An empty default tells nothing, and editors would write it into the file.
     if key.default not in (None, "", ()):
         default = key.default

@@ -56,7 +56,6 @@ class Key:
         is_required: whether its owner must have it, and not empty.
         below: the keys of a SECTION, or of each entry of SECTIONS.
         is_inert: old files have it, and it never has an effect.
-        is_pending: read and checked, but without effect in this version.
     """
 
     kind: Kind
@@ -71,7 +70,6 @@ class Key:
     is_required: bool = False
     below: "KeySet | None" = None
     is_inert: bool = False
-    is_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

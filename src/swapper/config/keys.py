@@ -33,15 +33,8 @@ def _integer(
     about: str,
     *,
     minimum: int | None = None,
-    is_pending: bool = False,
 ) -> Key:
-    return Key(
-        kind=Kind.INTEGER,
-        default=default,
-        about=about,
-        minimum=minimum,
-        is_pending=is_pending,
-    )
+    return Key(kind=Kind.INTEGER, default=default, about=about, minimum=minimum)
 
 
 def _text(
@@ -86,8 +79,8 @@ def _json(about: str) -> Key:
     return Key(kind=Kind.JSON, about=about)
 
 
-def _section(below: KeySet, about: str, *, is_pending: bool = False) -> Key:
-    return Key(kind=Kind.SECTION, below=below, about=about, is_pending=is_pending)
+def _section(below: KeySet, about: str) -> Key:
+    return Key(kind=Kind.SECTION, below=below, about=about)
 
 
 def _sections(below: KeySet, about: str, *, name_pattern: str = "") -> Key:
@@ -397,7 +390,6 @@ TOP_LEVEL: Final = _set(
             ),
         ),
         "Samples of processor, memory and GPUs.",
-        is_pending=True,
     ),
     sendLoadingState=_boolean(
         False,

@@ -1,7 +1,17 @@
 """The machine: what it is, and how busy it is."""
 
+from swapper.hardware.exposition import host_families
 from swapper.hardware.gpu import GpuReading
 from swapper.hardware.monitor import PerformanceMonitor
+from swapper.hardware.processes import ProcessMemory, memory_of
 from swapper.hardware.samples import GpuSample, SystemSample
 
-__all__ = ["GpuReading", "GpuSample", "PerformanceMonitor", "SystemSample"]
+__all__ = [
+    "GpuReading",
+    "GpuSample",
+    "PerformanceMonitor",
+    "ProcessMemory",
+    "SystemSample",
+    "host_families",
+    "memory_of",
+]

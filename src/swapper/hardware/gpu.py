@@ -17,6 +17,10 @@ NVIDIA_FIELDS: Final = (
     "index,name,uuid,temperature.gpu,utilization.gpu,memory.used,memory.total,"
     "fan.speed,power.draw"
 )
+NVIDIA_PROCESSES: Final = (
+    "--query-compute-apps=pid,used_memory",
+    "--format=csv,noheader,nounits",
+)
 ROCM_OPTIONS: Final = (
     *("-i", "-P", "-t", "-f", "-u", "--showmemuse", "--showmeminfo", "vram"),
     *("--showproductname", "--csv"),
@@ -69,6 +73,17 @@ def parse_nvidia_line(line: str) -> GpuReading | None:
         fan_percent=fan,
         power_w=power,
     )
+
+
+def parse_nvidia_processes(text: str) -> dict[int, int]:
+    """Return pid -> bytes on all GPUs from ``nvidia-smi --query-compute-apps``."""
+    found: dict[int, int] = {}
+    for line in text.splitlines():
+        pid, _, megabytes = line.partition(",")
+        if pid.strip().isdigit():
+            held = int(_number(megabytes)) * _MB
+            found[int(pid)] = found.get(int(pid), 0) + held
+    return found
 
 
 def parse_rocm(text: str) -> list[GpuReading]:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -42,6 +42,8 @@ class PerformanceMonitor:
 
     Attributes:
         is_available: it was on when swapper started; it cannot be switched on later.
+        process_bytes: pid -> what it held on GPUs at the last sample; replaced, never
+            changed.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class PerformanceMonitor:
         # Replaced and appended to by the thread, copied by readers: atomic operations.
         self._system: deque[SystemSample] = deque()
         self._gpus: deque[GpuSample] = deque()
+        self.process_bytes: Mapping[int, int] = {}
         self._thread = OwnerThread("perf", self._run)
 
     def start(self) -> None:
@@ -131,6 +134,7 @@ class PerformanceMonitor:
                     return message
                 self._take_one()
                 self._take_gpus(gpus.poll(), size)
+                self.process_bytes = gpus.process_bytes()
         finally:
             gpus.close()
 
@@ -167,14 +171,27 @@ class _Gpus:
         try:
             return self._source.poll()
         except SourceError as exc:
-            if not self._has_failed:  # once; it is tried again each time
-                logger.warning("no figures of GPUs: %s", exc)
-            self._has_failed = True
-            self.close()
+            self._fail(exc)
             return ()
+
+    def process_bytes(self) -> Mapping[int, int]:
+        """Return what processes hold on GPUs."""
+        if self._source is None:
+            return {}
+        try:
+            return self._source.process_bytes()
+        except SourceError as exc:
+            self._fail(exc)
+            return {}
 
     def close(self) -> None:
         """End the tool."""
         if self._source is not None:
             self._source.close()
             self._source = None
+
+    def _fail(self, exc: SourceError) -> None:
+        if not self._has_failed:  # once; it is tried again each time
+            logger.warning("no figures of GPUs: %s", exc)
+        self._has_failed = True
+        self.close()

@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BufferedRWPair
 from pathlib import Path
@@ -21,10 +22,12 @@ from typing import Any, Final, Protocol
 from swapper.core.json import JsonValue
 from swapper.hardware.gpu import (
     NVIDIA_FIELDS,
+    NVIDIA_PROCESSES,
     ROCM_OPTIONS,
     GpuReading,
     parse_lact,
     parse_nvidia_line,
+    parse_nvidia_processes,
     parse_rocm,
 )
 from swapper.sync import OwnerThread
@@ -45,6 +48,14 @@ class GpuSource(Protocol):
 
     def poll(self) -> Sequence[GpuReading]:
         """Return what is new since the last call, possibly nothing.
+
+        Raises:
+            SourceError: it does not work, perhaps only this time.
+        """
+        ...
+
+    def process_bytes(self) -> Mapping[int, int]:
+        """Return pid -> bytes it holds on all GPUs; empty if it does not tell.
 
         Raises:
             SourceError: it does not work, perhaps only this time.
@@ -96,6 +107,10 @@ class Lact:
             return list(self._readings())
         except (OSError, ValueError) as exc:
             raise SourceError(f"LACT: {exc}") from exc
+
+    def process_bytes(self) -> Mapping[int, int]:
+        """Return nothing: it does not tell."""
+        return {}
 
     def close(self) -> None:
         """Do nothing: no connection is kept."""
@@ -161,6 +176,15 @@ class NvidiaLibrary:
                 self._reading(index, device)
                 for index, device in enumerate(self._devices)
             ]
+
+    def process_bytes(self) -> Mapping[int, int]:
+        """Return what each process that computes holds."""
+        found: Counter[int] = Counter()
+        with self._translated():
+            for device in self._devices:
+                for process in self._lib.nvmlDeviceGetComputeRunningProcesses(device):
+                    found[process.pid] += process.usedGpuMemory or 0
+        return found
 
     def close(self) -> None:
         """Close the library."""
@@ -247,6 +271,10 @@ class NvidiaLoop:
             raise SourceError(f"nvidia-smi ended with status {self._tool.returncode}")
         return found
 
+    def process_bytes(self) -> Mapping[int, int]:
+        """Ask for what each process that computes holds."""
+        return parse_nvidia_processes(run_tool("nvidia-smi", *NVIDIA_PROCESSES))
+
     def close(self) -> None:
         """Stop the tool."""
         self._tool.terminate()
@@ -281,6 +309,10 @@ class RocmSmi:
     def poll(self) -> Sequence[GpuReading]:
         """Return all GPUs."""
         return parse_rocm(run_tool("rocm-smi", *ROCM_OPTIONS))
+
+    def process_bytes(self) -> Mapping[int, int]:
+        """Return nothing: it does not tell."""
+        return {}
 
     def close(self) -> None:
         """Do nothing: it does not stay."""

@@ -1,5 +1,6 @@
 """One thread that owns every routing decision, and its handle for the others."""
 
+from swapper.router.counts import RouterCounts, state_family
 from swapper.router.lease import Lease
 from swapper.router.local import LocalRouter
 from swapper.router.loop import Notify, ProcessHandle, ProcessSpawner
@@ -14,4 +15,6 @@ __all__ = [
     "Preloader",
     "ProcessHandle",
     "ProcessSpawner",
+    "RouterCounts",
+    "state_family",
 ]

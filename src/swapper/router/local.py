@@ -9,6 +9,7 @@ from swapper.core.errors import InboxClosedError, RequestError, ShuttingDownErro
 from swapper.core.ids import ModelId, TicketId, UnloadId
 from swapper.core.states import ProcessState
 from swapper.planner import Planner
+from swapper.router.counts import RouterCounts
 from swapper.router.lease import Lease
 from swapper.router.loop import OnStates, ProcessSpawner, RouterLoop
 from swapper.router.messages import Inspect, Reload, Shutdown, Unload
@@ -133,6 +134,11 @@ class LocalRouter:
         """Return the ``${PORT}`` numbers of all runs that have not ended, as published."""
         runs = self._loop.runs.values()
         return frozenset(config.port for config in runs if config.port is not None)
+
+    @property
+    def counts(self) -> RouterCounts:
+        """Return what was done with each model."""
+        return self._loop.counts
 
     def queue(self) -> Sequence[Queued]:
         """Return the waiting tickets; asks the router thread."""

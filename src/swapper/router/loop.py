@@ -14,10 +14,16 @@ from typing import Protocol, TypeAlias, assert_never
 
 from swapper.config.schema import ModelConfig
 from swapper.core.clock import Clock
-from swapper.core.errors import InboxClosedError, RequestError, ShuttingDownError
+from swapper.core.errors import (
+    InboxClosedError,
+    RequestError,
+    ShuttingDownError,
+    StartAbortedError,
+)
 from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
 from swapper.core.states import ProcessState
 from swapper.process.messages import Exited, Started, Stopped
+from swapper.router.counts import RouterCounts
 from swapper.router.lease import Lease
 from swapper.router.messages import (
     Cancel,
@@ -86,6 +92,7 @@ class RouterLoop:
         inbox: where messages go; any thread.
         states: every model's state as last published, replaced and never changed;
             any thread. For showing, not for deciding.
+        counts: what was done with each model; any thread may look.
         runs: what each run that has not ended was made of, published likewise.
     """
 
@@ -116,6 +123,7 @@ class RouterLoop:
         )
         self.runs: Mapping[ModelId, ModelConfig] = MappingProxyType({})
         self.processes = {id_: spawn(id_, self.notify) for id_ in models}
+        self.counts = RouterCounts()
         self._thread = OwnerThread("router", self._run)
         # Who has it may touch what belongs to the router thread; see post. Guards the
         # next three as well.
@@ -262,8 +270,12 @@ class RouterLoop:
             case Started(model, run, error):
                 if error is None:
                     self._ready_s[model] = now
+                    self.counts.loaded(model, now - self._began_s.get(model, now))
+                elif not isinstance(error, StartAbortedError):
+                    self.counts.failed(model)
                 return self._scheduler.started(model, run, error, now)
             case Exited(model, run):
+                self.counts.died(model)
                 return self._scheduler.exited(model, run, now)
             case Stopped(model, run):
                 return self._scheduler.stopped(model, run, now)
@@ -294,6 +306,7 @@ class RouterLoop:
                     logger.info("start model=%s run=%d", model, run)
                     self._started[model] = self._models[model]
                     self._began_s[model] = now
+                    self.counts.started(model)
                     self.processes[model].ensure_ready(run, self._models[model])
                 case StopModel():
                     self._stop(effect)
@@ -322,6 +335,7 @@ class RouterLoop:
     def _stop(self, stop: StopModel) -> None:
         why = f"{stop.reason} for {stop.target}" if stop.target else stop.reason
         logger.info("stop model=%s run=%d reason=%s", stop.model, stop.run, why)
+        self.counts.stopped(stop.model, stop.reason)
         config = self._models.get(stop.model, self._started[stop.model])
         grace_s: float = config.unload_timeout_s
         if self._shutdown is not None:

@@ -32,8 +32,10 @@ from swapper.web.routes.comfyui import ComfyRoutes
 from swapper.web.routes.events import EventRoutes
 from swapper.web.routes.inference import BODY_PATHS, QUERY_PATHS, InferenceRoutes
 from swapper.web.routes.logs import LogRoutes
+from swapper.web.routes.metrics import MetricsRoutes
 from swapper.web.routes.models import ModelRoutes
 from swapper.web.routes.operations import OperationRoutes
+from swapper.web.routes.performance import PerformanceRoutes
 from swapper.web.routes.profiles import ProfileRoutes
 from swapper.web.routes.ui import PageRoutes
 from swapper.web.routes.upstream import UpstreamRoutes
@@ -141,6 +143,8 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
         "/api/profiles/active": {"PUT": profiles.select},
         "/api/events": {"GET": events.stream},
         "/api/version": {"GET": operations.version},
+        "/api/performance": {"GET": PerformanceRoutes(services.performance).samples},
+        "/metrics": {"GET": MetricsRoutes(services).page},
         "/api/metrics/activity": {"GET": activity.rows},
         "/api/metrics/stats": {"GET": activity.statistics},
         "/logs": {"GET": log.history},

@@ -1,9 +1,12 @@
 """What stays, whatever the configuration: shared by the web side of all generations."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from swapper.config import Config, ModelConfig, PeerConfig
+from swapper.hardware import PerformanceMonitor, ProcessMemory
 from swapper.logs import Logs
+from swapper.record.counters import RequestCounters
 from swapper.record.store import Store
 from swapper.relay import UpstreamKey, Upstreams
 from swapper.router import LocalRouter
@@ -21,6 +24,7 @@ class Services:
 
     Attributes:
         ending: cancelled when streams that would never end have to.
+        memory: of the process tree of each model that runs.
     """
 
     router: LocalRouter
@@ -29,6 +33,9 @@ class Services:
     tracker: Tracker
     hub: EventHub
     profile: ActiveProfile
+    performance: PerformanceMonitor
+    counters: RequestCounters
+    memory: Callable[[], Mapping[str, ProcessMemory]]
     upstreams: Upstreams = field(default_factory=Upstreams)
     clients: ClientWatch = field(default_factory=ClientWatch)
     ending: CancelToken = field(default_factory=CancelToken)

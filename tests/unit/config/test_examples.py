@@ -22,11 +22,9 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_example_loads_without_a_warning(path: Path) -> None:
     config = load_config(path, environ={})
-    # The full one has also what is for a later version.
-    allowed = "has no effect in this version yet" if path.name == "full.yaml" else None
 
     assert config.models
-    assert [w for w in config.warnings if not allowed or allowed not in w.message] == []
+    assert not config.warnings
 
 
 def test_full_example_has_nearly_every_section() -> None:

@@ -323,14 +323,11 @@ class Section:
         return value
 
     def _check_keys(self) -> None:
-        """Warn about keys that have no effect."""
+        """Warn about keys that there are not."""
         for name, entry in self._node.entries.items():
             path = self.path_of(name)
             if name not in self._keys:
                 message = _unknown_key(name, self.path, self._keys)
-                self._report.warn(path, entry.where, message)
-            elif self._keys.keys[name].is_pending and not is_hollow(entry.node):
-                message = f"`{name}` has no effect in this version yet"
                 self._report.warn(path, entry.where, message)
 
 

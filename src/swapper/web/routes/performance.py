@@ -1,36 +1,25 @@
-"""``/api/performance`` and ``/metrics``: how busy the machine is (http-api.md 20.5)."""
+"""``/api/performance``: how busy the machine is (http-api.md 20.5)."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import TypeAlias
 
 from swapper.core.clock import rfc3339
 from swapper.core.errors import BadRequestError
 from swapper.core.json import JsonValue
 from swapper.hardware import GpuSample, PerformanceMonitor, SystemSample
 from swapper.web.request import Request
-from swapper.web.response import Response, json_response, text_response
+from swapper.web.response import Response, json_response
 
-TextSource: TypeAlias = Callable[[], str]
-"""Makes families for ``/metrics``, each line ended."""
-
-_EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+_RFC3339 = re.compile(r"(?i)\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
 
 
 class PerformanceRoutes:
-    """Shows samples, and numbers for Prometheus."""
+    """Shows samples."""
 
-    def __init__(
-        self, monitor: PerformanceMonitor, families: Iterable[TextSource]
-    ) -> None:
-        """Prepare.
-
-        Args:
-            monitor: has the samples.
-            families: what ``/metrics`` shows, in order.
-        """
+    def __init__(self, monitor: PerformanceMonitor) -> None:
         self._monitor = monitor
-        self._families = tuple(families)
 
     def samples(self, request: Request) -> Response:
         """Return the samples of the last hour, or those after a time.
@@ -57,25 +46,15 @@ class PerformanceRoutes:
             }
         )
 
-    def metrics(self, request: Request) -> Response:  # noqa: ARG002 - a handler
-        """Return what Prometheus scrapes."""
-        text = "".join(family() for family in self._families)
-        return text_response(text, content_type=_EXPOSITION)
-
 
 def _after(request: Request) -> float | None:
     text = (request.query_value("after") or "").strip()
     if not text:
         return None
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None or "T" not in text.upper():
-            raise ValueError(text)
-    except ValueError as exc:
-        raise BadRequestError(
-            f"invalid 'after' timestamp {text!r}, use RFC3339 format"
-        ) from exc
-    return moment.timestamp()
+    if _RFC3339.fullmatch(text):
+        with suppress(ValueError):
+            return datetime.fromisoformat(text).timestamp()
+    raise BadRequestError(f"invalid 'after' timestamp {text!r}, use RFC3339 format")
 
 
 def _system(sample: SystemSample) -> dict[str, JsonValue]:

@@ -35,7 +35,6 @@ KEYS = KeySet(
         "section": Key(kind=Kind.SECTION, about="", below=KeySet()),
         "sections": Key(kind=Kind.SECTIONS, about="", below=KeySet()),
         "inert": Key(kind=Kind.INTEGER, about="", is_inert=True),
-        "pending": Key(kind=Kind.INTEGER, about="", is_pending=True),
     }
 )
 
@@ -90,23 +89,14 @@ def test_items_of_a_list_keep_their_index_when_null_ones_are_dropped() -> None:
     assert section.texts("texts") == (Item("x", "s.texts[1]", Where("f", 5)),)
 
 
-def test_only_unknown_and_pending_keys_are_warned_about() -> None:
+def test_only_unknown_keys_are_warned_about() -> None:
     report = Report()
     section_of(
         report,
-        {key: scalar(1) for key in ("integer", "inert", "pending", "pendign", "zz")},
+        {key: scalar(1) for key in ("integer", "inert", "intteger", "zz")},
     )
 
     assert [str(warning) for warning in report.warnings] == [
-        "f:3: s.pending: `pending` has no effect in this version yet",
-        "f:4: s.pendign: `pendign` is not a setting of s; did you mean `pending`?",
-        "f:5: s.zz: `zz` is not a setting of s and is ignored",
+        "f:3: s.intteger: `intteger` is not a setting of s; did you mean `integer`?",
+        "f:4: s.zz: `zz` is not a setting of s and is ignored",
     ]
-
-
-@pytest.mark.parametrize("value", [None, False])
-def test_pending_key_that_sets_nothing_is_silent(value: bool | None) -> None:
-    report = Report()
-    section_of(report, {"pending": scalar(value)})
-
-    assert not report.warnings
