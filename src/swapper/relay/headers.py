@@ -25,7 +25,7 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 _NOT_FROM_CLIENT: Final = _HOP_BY_HOP | {"content-length", "expect"}
-_NOT_IN_204: Final = _HOP_BY_HOP | {"content-length"}
+_NOT_WITHOUT_BODY: Final = _HOP_BY_HOP | {"content-length"}
 _NAMES_NOTHING: Final = frozenset({"close", "keep-alive", "Keep-Alive"})
 _KEPT_IF_NAMED: Final = frozenset({"content-length", "host"})
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -85,10 +85,11 @@ def response_headers(upstream: Headers, *, status: int) -> Headers:
 
     Args:
         upstream: as the upstream sent them.
-        status: a 204 loses its Content-Length, which RFC 9110 8.6 forbids.
+        status: a 101 or 204 loses its Content-Length, which RFC 9110 8.6 forbids.
     """
+    never = _NOT_WITHOUT_BODY if status in {101, 204} else _HOP_BY_HOP
     names = [name.lower() for name, _ in upstream]
-    dropped = _dropped(upstream, names, _NOT_IN_204 if status == 204 else _HOP_BY_HOP)
+    dropped = _dropped(upstream, names, never)
     kept = [
         pair for pair, name in zip(upstream, names, strict=True) if name not in dropped
     ]

@@ -202,8 +202,12 @@ def test_event_streams_ask_proxies_before_us_not_to_buffer(kind: str) -> None:
     )
 
 
-def test_a_204_announces_no_length() -> None:
-    assert response_headers((("Content-Length", "0"),), status=204) == ()
+@pytest.mark.parametrize("status", [101, 204])
+def test_what_has_no_body_announces_no_length(status: int) -> None:
+    assert response_headers((("Content-Length", "9"),), status=status) == ()
+
+
+def test_a_304_may_announce_the_length_of_what_it_does_not_send() -> None:
     assert response_headers((("Content-Length", "9"),), status=304) == (
         ("Content-Length", "9"),
     )
