@@ -23,6 +23,7 @@ import pytest
 
 from tests.fakes.bad_answers import DraftAnswer, damaged_answer, valid_answer
 from tests.fakes.bad_requests import KEY, damaged_request, split, valid_request
+from tests.fakes.bad_switches import Switch, planned_switch
 from tests.fakes.http_verdicts import (
     PEER_KEY,
     FindingError,
@@ -33,7 +34,7 @@ from tests.fakes.http_verdicts import (
     suffixes,
 )
 from tests.fakes.program import SwapperProgram, free_ports
-from tests.fakes.raw_client import connect
+from tests.fakes.raw_client import connect, read_all
 from tests.fakes.scripted_upstream import Peer, ScriptedUpstream
 from tests.fakes.strict_http import End, Message, Reading, read_answers, read_requests
 
@@ -106,6 +107,9 @@ class Upstream:
                 self.findings.append(f"the upstream was sent {reading}"[:3000])
                 return
             request = next(iter(reading.messages), reading.begun)
+            if request and b"?switch=" in request.start[1]:
+                self._switch(peer, int(request.start[1].rpartition(b"=")[2]))
+                return
             if request and b"?lie=" in request.start[1] and not is_answered:
                 answer = answer_of(request)
                 is_answered = answer.is_early or bool(reading.messages)
@@ -121,6 +125,13 @@ class Upstream:
                 return
             received += data
 
+    def _switch(self, peer: Peer, number: int) -> None:
+        plan = switch_of(number)
+        peer.send(plan.head + (plan.down if plan.status == 101 else b""))
+        peer.end()
+        if plan.status == 101 and (got := peer.rest()) != plan.up:
+            self.findings.append(f"tunnel {number} brought {got[:1000]!r}")
+
     def _echo(self, peer: Peer, request: Message) -> None:
         method, target, _ = request.start
         bodies = self._legit.get((method, target), set())
@@ -131,6 +142,10 @@ class Upstream:
             b"HTTP/1.1 200 OK\r\nX-Echo: %b\r\nContent-Length: %d\r\n\r\n%b"
             % (target, len(target) + 5, body)
         )
+
+
+def switch_of(number: int) -> Switch:
+    return planned_switch(Random(f"{SEED}/switch/{number}"))  # noqa: S311 - reproducible
 
 
 def answer_of(request: Message) -> DraftAnswer:
@@ -246,6 +261,28 @@ class Fuzz:
         if dice.random() < 0.3:
             self.good_request(f"{liar}/good?t={number}")
 
+    def tunnel(self, number: int) -> None:
+        plan = switch_of(number)
+        liar = LIARS[number % 2]
+        raw = request_bytes(b"GET", f"{liar}/ws?switch={number}".encode(), b"")
+        upgrade = b"\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        received = b""
+        with connect(self._port) as sock:
+            sock.sendall(raw[:-4] + upgrade + plan.up[: plan.early_bytes])
+            while b"\r\n\r\n" not in received and (data := sock.recv(65536)):
+                received += data
+            if plan.status == 101:
+                sock.sendall(plan.up[plan.early_bytes :])
+            sock.shutdown(socket.SHUT_WR)
+            received += read_all(sock)
+        reading = read_answers(received, [b"GET"], is_closed=True)
+        (answer,) = reading.messages or (None,)
+        expected = plan.down if plan.status == 101 else b""
+        if not answer or answer.status != plan.status or reading.rest != expected:
+            raise FindingError(f"{plan}"[:3000] + f" came as {received[:3000]!r}")
+        if answer.status < 200 and answer.framing_count:
+            raise FindingError(f"a body was announced: {answer.headers}")
+
     def good_request(self, target: str) -> None:
         raw = request_bytes(b"GET", target.encode(), b"")
         reading = read_requests(raw)
@@ -355,12 +392,14 @@ def test_nothing_malformed_confuses_leaks_or_passes(tmp_path: Path) -> None:
             assert program.call(f"/upstream/{model}/", headers=WITH_KEY).status == 502
         with ScriptedUpstream(upstream.serve, port=port):
             games = (fuzz.bad_request, fuzz.bad_answer)
+            tunnels = [(fuzz.tunnel, number) for number in range(ROUNDS // 20)]
             # what starts with the first need for it, and workers for a rush, is no leak
             fuzz.play(list(itertools.product(games, range(ROUNDS, ROUNDS + 100))))
             for number in range(10):
                 fuzz.check_health(-number)
             threads, descriptors, states = load(program)
             assert states == dict.fromkeys(LOCAL, "ready")
+            fuzz.play(tunnels)
             for first in range(0, ROUNDS, BATCH):
                 numbers = range(first // 2, (first + BATCH) // 2)
                 fuzz.play(list(itertools.product(games, numbers)))
