@@ -1,5 +1,6 @@
 """API keys over real sockets (http-api.md section 5, cases A*)."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +21,41 @@ def program(
     config = config_text({"m1": "--default echo=1"}, f"apiKeys: [other, {KEY}]")
     with SwapperProgram(tmp_path_factory.mktemp("auth"), config, server=server) as made:
         yield made
+
+
+def basic(text: str) -> str:
+    return f"Basic {b64encode(text.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("key", "other", "status"),
+    [
+        pytest.param(None, None, 401, id="A1"),
+        pytest.param(f"Bearer {KEY}", None, 200, id="A2"),
+        pytest.param("bearer other", None, 200, id="A2 lower case"),
+        pytest.param(f"Bearer  {KEY}", None, 401, id="A3"),
+        pytest.param(KEY, None, 401, id="A4"),
+        pytest.param(basic(f"u:{KEY}"), None, 200, id="A5"),
+        pytest.param(basic(f":{KEY}"), None, 200, id="A5 no user"),
+        pytest.param(basic(f"{KEY}:"), None, 401, id="A6"),
+        pytest.param(basic(KEY), None, 401, id="A6 no colon"),
+        pytest.param(basic(f"u:{KEY}:x"), None, 401, id="A6 two colons"),
+        pytest.param(None, KEY, 200, id="A7"),
+        pytest.param(None, KEY.upper(), 401, id="A8"),
+        pytest.param("Bearer bad", KEY, 401, id="A9"),
+        pytest.param("Basic !!!", KEY, 200, id="A10"),
+        pytest.param("Token zz", KEY, 200, id="A10 scheme"),
+        pytest.param(basic("u:"), KEY, 200, id="A10 no password"),
+        pytest.param("Bearer", KEY, 200, id="A10 no key"),
+    ],
+)
+def test_which_key_counts(
+    program: SwapperProgram, key: str | None, other: str | None, status: int
+) -> None:
+    given = {"Authorization": key, "X-API-KEY": other}
+    headers = {name: value for name, value in given.items() if value is not None}
+
+    assert program.call("/v1/models", headers=headers).status == status
 
 
 @pytest.mark.parametrize(

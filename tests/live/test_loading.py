@@ -1,6 +1,7 @@
 """The loading stream over real sockets (http-api.md section 18)."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +18,21 @@ pytestmark = pytest.mark.live
 
 CHAT = "/v1/chat/completions"
 ON = "sendLoadingState: true\n"
-HEARTBEAT = "sendLoadingState: heartbeat\n"
-
-
 CONFIG = {"slow": "--ready-after 1.5", "b": ""}
+SHARED = {
+    "slow": "--ready-after 0.5",
+    "silent": "--ready-after 0.5",
+    "beat": "--ready-after 0.5",
+    "broken": "--ready-after 30 --exit-after 0.4 --exit-code 3 --say no_such_weights",
+    "broken-beat": "--ready-after 30 --exit-after 0.4 --exit-code 3",
+    "b": "",
+}
+SETTINGS = {
+    "slow": "aliases: [quick]",
+    "silent": "sendLoadingState: false",
+    "beat": "sendLoadingState: heartbeat",
+    "broken-beat": "sendLoadingState: heartbeat",
+}
 
 
 @pytest.fixture
@@ -29,6 +41,25 @@ def program(tmp_path: Path, server: str) -> Iterator[SwapperProgram]:
         tmp_path, config_text(CONFIG, f"logLevel: debug\n{ON}"), server=server
     ) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
+    config = config_text(SHARED, ON)
+    for model, setting in SETTINGS.items():
+        config = config.replace(f"  {model}:\n", f"  {model}:\n    {setting}\n")
+    folder: Path = tmp_path_factory.mktemp("loading")
+    with SwapperProgram(folder, config, server=server) as made:
+        yield made
+
+
+@pytest.fixture
+def cold(shared: SwapperProgram) -> SwapperProgram:
+    """The program that many tests share, without a running model."""
+    assert shared.call("/unload").status == 200
+    return shared
 
 
 def streaming(model: str) -> dict[str, object]:
@@ -62,29 +93,25 @@ def test_ls1_a_slow_load_is_told_then_the_answer_follows(
     assert answer.endswith("\n\ndata: [DONE]\n\n")
 
 
-def test_ls1_an_alias_is_told_by_its_real_id(tmp_path: Path, server: str) -> None:
-    config = config_text({"slow": "--ready-after 1"}, f"    aliases: [quick]\n{ON}")
-    with (
-        SwapperProgram(tmp_path, config, server=server) as program,
-        EventStream(program.url, CHAT, streaming("quick")) as stream,
-    ):
+def test_ls1_an_alias_is_told_by_its_real_id(cold: SwapperProgram) -> None:
+    with EventStream(cold.url, CHAT, streaming("quick")) as stream:
         assert "loading model: slow\n" in told(stream.rest())
 
 
-def test_ls2_a_ready_model_answers_plainly(program: SwapperProgram) -> None:
-    program.chat("b")
-    answer = program.chat("b", stream=True)
+def test_ls2_a_ready_model_answers_plainly(cold: SwapperProgram) -> None:
+    cold.chat("b")
+    answer = cold.chat("b", stream=True)
 
     assert answer.header("X-Fake-Model") == "b"
     assert told(answer.body) == ""
 
 
 def test_ls2_the_upstreams_own_status_is_seen_when_it_is_ready(
-    program: SwapperProgram,
+    cold: SwapperProgram,
 ) -> None:
-    program.chat("b")
+    cold.chat("b")
 
-    assert program.call(f"{CHAT}?status=400", streaming("b")).status == 400
+    assert cold.call(f"{CHAT}?status=400", streaming("b")).status == 400
 
 
 @pytest.mark.parametrize(
@@ -98,36 +125,25 @@ def test_ls2_the_upstreams_own_status_is_seen_when_it_is_ready(
     ],
 )
 def test_ls3_others_are_told_nothing(
-    tmp_path: Path, server: str, target: str, stream: bool
+    cold: SwapperProgram, target: str, stream: bool
 ) -> None:
-    config = config_text({"slow": "--ready-after 0.3"}, ON)
-    with SwapperProgram(tmp_path, config, server=server) as program:
-        body = {"model": "slow", "stream": stream}
-        with EventStream(program.url, target, body) as answer:
-            assert answer.header("X-Fake-Model") == "slow"
-            assert told(answer.rest()) == ""
+    body = {"model": "slow", "stream": stream}
+    with EventStream(cold.url, target, body) as answer:
+        assert answer.header("X-Fake-Model") == "slow"
+        assert told(answer.rest()) == ""
 
 
-def test_ls3_a_model_may_have_its_own_setting(tmp_path: Path, server: str) -> None:
-    off = f"    sendLoadingState: false\n{ON}"
-    config = config_text({"a": "--ready-after 0.5", "b": "--ready-after 0.5"}, off)
-    with SwapperProgram(tmp_path, config, server=server) as program:
-        assert "loading model: a" in told(program.chat("a", stream=True).body)
-        assert told(program.chat("b", stream=True).body) == ""
+def test_ls3_a_model_may_have_its_own_setting(cold: SwapperProgram) -> None:
+    assert "loading model: slow" in told(cold.chat("slow", stream=True).body)
+    assert told(cold.chat("silent", stream=True).body) == ""
 
 
-def test_ls4_q3_a_failed_load_ends_with_an_error_event(
-    tmp_path: Path, server: str
-) -> None:
-    options = "--ready-after 30 --exit-after 0.4 --exit-code 3 --say no_such_weights"
-    with SwapperProgram(
-        tmp_path, config_text({"a": options}, ON), server=server
-    ) as program:
-        answer = program.chat("a", stream=True)
-        program.wait_for_log("failed after its loading stream began model=a status=500")
+def test_ls4_q3_a_failed_load_ends_with_an_error_event(cold: SwapperProgram) -> None:
+    answer = cold.chat("broken", stream=True)
+    cold.wait_for_log("failed after its loading stream began model=broken status=500")
 
     assert answer.status == 200
-    assert "loading model: a" in told(answer.body)
+    assert "loading model: broken" in told(answer.body)
     assert "Failed! (" in told(answer.body)
     assert answer.body.endswith(b"\n\ndata: [DONE]\n\n")
     error = last_error(answer.body)
@@ -225,51 +241,39 @@ def test_an_answer_arrives_as_it_is_made_after_the_text(
     ],
 )
 def test_q3_an_upstream_that_fails_after_the_text_is_an_error_event(
-    tmp_path: Path, server: str, control: str, status: int, message: str
+    cold: SwapperProgram, control: str, status: int, message: str
 ) -> None:
-    config = config_text({"slow": "--ready-after 0.5"}, ON)
-    with SwapperProgram(tmp_path, config, server=server) as program:
-        answer = program.call(f"{CHAT}?{control}", streaming("slow"))
-        program.wait_for_log(f"loading stream began model=slow status={status}")
-        again = program.chat("slow")
+    answer = cold.call(f"{CHAT}?{control}", streaming("slow"))
+    began = "loading stream began model=slow"
+    cold.wait_for_log(f"{began} status={status}: .*{re.escape(message)}")
 
     assert answer.status == 200
     assert "Done! (" in told(answer.body)
     assert answer.body.endswith(b"\n\ndata: [DONE]\n\n")
     assert message in last_error(answer.body)["message"]
-    assert again.status == 200
+    assert cold.chat("slow").status == 200
 
 
 def test_a_truncated_answer_after_the_text_is_passed_on_as_truncated(
-    tmp_path: Path,
-    server: str,
+    cold: SwapperProgram,
 ) -> None:
-    config = config_text({"slow": "--ready-after 0.5"}, ON)
-    with SwapperProgram(tmp_path, config, server=server) as program:
-        with pytest.raises(Exception, match=r"IncompleteRead|incomplete"):
-            program.call(f"{CHAT}?drop=body", streaming("slow"))
+    with pytest.raises(Exception, match=r"IncompleteRead|incomplete"):
+        cold.call(f"{CHAT}?drop=body", streaming("slow"))
 
-        assert program.chat("slow").status == 200
+    assert cold.chat("slow").status == 200
 
 
-def test_an_answer_that_is_no_stream_follows_the_text(
-    tmp_path: Path, server: str
-) -> None:
-    config = config_text({"slow": "--ready-after 0.5"}, ON)
-    with SwapperProgram(tmp_path, config, server=server) as program:
-        answer = program.call(f"{CHAT}?echo=1", streaming("slow"))
+def test_an_answer_that_is_no_stream_follows_the_text(cold: SwapperProgram) -> None:
+    answer = cold.call(f"{CHAT}?echo=1", streaming("slow"))
 
     seen = json.loads(answer.body.rpartition(b"\n\n")[2])
     assert answer.status == 200
     assert json.loads(seen["body"]) == streaming("slow")
 
 
-def test_the_answer_is_asked_for_uncompressed(tmp_path: Path, server: str) -> None:
-    config = config_text({"slow": "--ready-after 0.5"}, ON)
-    with SwapperProgram(tmp_path, config, server=server) as program:
-        answer = program.call(
-            f"{CHAT}?echo=1", streaming("slow"), headers={"Accept-Encoding": "gzip"}
-        )
+def test_the_answer_is_asked_for_uncompressed(cold: SwapperProgram) -> None:
+    coding = {"Accept-Encoding": "gzip"}
+    answer = cold.call(f"{CHAT}?echo=1", streaming("slow"), headers=coding)
 
     seen = json.loads(answer.body.rpartition(b"\n\n")[2])
     sent = [v for n, v in seen["headers"] if n.lower() == "accept-encoding"]
@@ -278,30 +282,24 @@ def test_the_answer_is_asked_for_uncompressed(tmp_path: Path, server: str) -> No
 
 @pytest.mark.parametrize("target", [CHAT, "/v1/messages", "/v1/responses"])
 def test_heartbeats_are_comments_and_the_answer_follows_unchanged(
-    tmp_path: Path, server: str, target: str
+    cold: SwapperProgram, target: str
 ) -> None:
-    config = config_text({"slow": "--ready-after 1"}, HEARTBEAT)
-    with SwapperProgram(tmp_path, config, server=server) as program:
-        cold = program.call(target, streaming("slow"))
-        warm = program.call(target, streaming("slow"))
+    first = cold.call(target, streaming("beat"))
+    warm = cold.call(target, streaming("beat"))
 
-    beat = b": loading slow\n\n"
-    assert cold.status == 200
-    assert cold.header("Content-Type") == "text/event-stream"
-    assert cold.body == beat + warm.body
+    assert first.status == 200
+    assert first.header("Content-Type") == "text/event-stream"
+    assert first.body == b": loading beat\n\n" + warm.body
 
 
-def test_a_heartbeat_tells_the_place_in_the_queue(tmp_path: Path, server: str) -> None:
-    config = config_text({"a": "", "b": ""}, HEARTBEAT)
-    with (
-        SwapperProgram(tmp_path, config, server=server) as program,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        busy = pool.submit(program.call, "/upstream/b/x?hold=k")
-        model = program.upstream_url("b")
+def test_a_heartbeat_tells_the_place_in_the_queue(cold: SwapperProgram) -> None:
+    cold.chat("b")
+    model = cold.upstream_url("b")
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(cold.call, "/upstream/b/x?hold=k")
         fake_state(model, min_held=1)
-        with EventStream(program.url, CHAT, streaming("a")) as stream:
-            assert stream.event() == b": loading a, queue position 1\n"
+        with EventStream(cold.url, CHAT, streaming("beat")) as stream:
+            assert stream.event() == b": loading beat, queue position 1\n"
             fake_release(model, "k")
             assert stream.rest().endswith(b"data: [DONE]\n\n")
 
@@ -309,15 +307,11 @@ def test_a_heartbeat_tells_the_place_in_the_queue(tmp_path: Path, server: str) -
 
 
 def test_q3_a_failed_load_with_heartbeats_is_an_error_event(
-    tmp_path: Path, server: str
+    cold: SwapperProgram,
 ) -> None:
-    config = config_text(
-        {"a": "--ready-after 30 --exit-after 0.4 --exit-code 3"}, HEARTBEAT
-    )
-    with SwapperProgram(tmp_path, config, server=server) as program:
-        answer = program.chat("a", stream=True)
+    answer = cold.chat("broken-beat", stream=True)
 
-    assert answer.body.startswith(b": loading a\n\ndata: {")
+    assert answer.body.startswith(b": loading broken-beat\n\ndata: {")
     assert last_error(answer.body)["code"] == "model_exited"
 
 

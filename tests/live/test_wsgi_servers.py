@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from simple_websocket import Client as WebSocket
 
 from tests.fakes.model_server import fake_release, fake_state
 from tests.fakes.program import SwapperProgram, config_text, processes_with
@@ -16,23 +15,13 @@ from tests.fakes.program import SwapperProgram, config_text, processes_with
 pytestmark = pytest.mark.live
 
 
-@pytest.fixture(params=["swapper", "gunicorn", "waitress"])
-def program(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SwapperProgram]:
+@pytest.fixture
+def program(tmp_path: Path, server: str) -> Iterator[SwapperProgram]:
     config = config_text({"a": "", "b": ""}, "logLevel: debug")
-    with SwapperProgram(tmp_path, config, server=request.param) as made:
+    with SwapperProgram(tmp_path, config, server=server) as made:
         yield made
         made.stop()
     assert processes_with(made.token) == []
-
-
-@pytest.fixture(params=["swapper", "gunicorn"])
-def with_socket(
-    tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[SwapperProgram]:
-    """Servers that give their socket away, which waitress does not."""
-    config = config_text({"a": ""})
-    with SwapperProgram(tmp_path, config, server=request.param) as made:
-        yield made
 
 
 def open_request(program: SwapperProgram, target: str, body: object) -> socket.socket:
@@ -74,10 +63,10 @@ def test_a_stream_arrives_as_it_is_made(program: SwapperProgram) -> None:
 
 @pytest.mark.parametrize("framing", ["chunked", "length", "close"])
 def test_nothing_is_held_back_in_any_framing(
-    with_socket: SwapperProgram, framing: str
+    program: SwapperProgram, framing: str
 ) -> None:
     """Head and first piece are there before the model makes the next ones."""
-    host = with_socket.url.partition("//")[2]
+    host = program.url.partition("//")[2]
     connection = http.client.HTTPConnection(host, timeout=20)
     for hold_at in (0, 1):
         target = f"/upstream/a/x?size=20&slice=10&framing={framing}"
@@ -86,7 +75,7 @@ def test_nothing_is_held_back_in_any_framing(
         seen = b""
         while len(seen) < hold_at * 10:
             seen += answer.read1(100)
-        fake_release(with_socket.upstream_url("a"), "k")
+        fake_release(program.upstream_url("a"), "k")
 
         assert len(seen + answer.read()) == 20
     connection.close()
@@ -118,10 +107,10 @@ def test_a_client_that_leaves_the_queue_is_forgotten(program: SwapperProgram) ->
 
 
 def test_a_client_that_leaves_while_loading_is_forgotten(
-    tmp_path: Path,
+    tmp_path: Path, server: str
 ) -> None:
     config = config_text({"a": "--ready-after 60", "b": ""}, "logLevel: debug")
-    with SwapperProgram(tmp_path, config) as program:
+    with SwapperProgram(tmp_path, config, server=server) as program:
         waiting = open_request(program, "/v1/chat/completions", {"model": "a"})
         program.wait_for_log("start model=a")
         waiting.close()
@@ -146,17 +135,6 @@ def test_a_client_that_leaves_mid_stream_cancels_the_upstream(
     assert "Traceback (most recent call last):" not in program.lines
 
 
-def test_websockets_are_relayed(with_socket: SwapperProgram) -> None:
-    url = with_socket.url.replace("http", "ws")
-    web_socket = WebSocket.connect(f"{url}/upstream/a/ws")
-    for message in ("hello", b"\0\1\2", "x" * 100_000):
-        web_socket.send(message)
-        assert web_socket.receive(20) == message
-    web_socket.close()
-
-    assert with_socket.chat("a").status == 200
-
-
 def test_headers_pass_both_ways(program: SwapperProgram) -> None:
     """P1, P2: hop-by-hop headers go, the rest stays, answers keep duplicates."""
     target = "/upstream/a/x%2Fy?echo=1&header=Set-Cookie:a%3D1&header=Set-Cookie:b%3D2"
@@ -176,30 +154,3 @@ def test_headers_pass_both_ways(program: SwapperProgram) -> None:
     assert seen["Cookie"] == "c=1"
     assert seen["X-Keep"] == "1"
     assert "X-Drop" not in seen
-
-
-NAMES = """\
-apiKeys: [k1]
-selectors: {sel: {strategy: pin, targets: [a]}}
-profiles: {pr: {pins: {pinned: sel}}}
-"""
-
-
-@pytest.mark.parametrize("server", ["gunicorn", "waitress"])
-def test_keys_profiles_and_selectors_work_elsewhere(
-    tmp_path: Path, server: str
-) -> None:
-    """A5, A7, PR5, S2: nothing of it needs our own server."""
-    config = config_text({"a": "--default echo=1"}, NAMES)
-    with SwapperProgram(tmp_path, config, server=server) as program:
-        basic = {"Authorization": "Basic dTprMQ=="}
-        target, body = "/api/profiles/active", '{"name":"pr"}'
-        refused = program.call(target, body, method="PUT")
-        chosen = program.call(target, body, method="PUT", headers=basic)
-        key = {"x-api-key": "k1"}
-        seen = program.call("/props?z=%C3%A9&model=pinned&a=1", headers=key).json()
-        posted = program.call("/v1/embeddings", {"model": "pinned"}, headers=key)
-
-    assert (refused.status, chosen.json()) == (401, {"active": "pr"})
-    assert seen["target"] == "/props?a=1&model=a&z=%C3%A9"
-    assert posted.json()["body"] == '{"model": "a"}'
