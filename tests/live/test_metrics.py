@@ -107,3 +107,13 @@ def test_ee14_performance_off(tmp_path: Path) -> None:
         )
         samples = program.call("/api/performance")
         assert (samples.status, samples.json()) == (503, {"enabled": False})
+
+
+def test_the_hardware_is_told(program: SwapperProgram) -> None:
+    first = program.call("/api/hardware")
+    assert first.status == 200
+    facts = first.json()
+    assert facts["schema_version"] == 1
+    assert facts["capture"]["detector"]["name"] == "swapper"
+    assert facts["cpu"]["logical_thread_count"] >= 1
+    assert program.call("/api/hardware").json() == facts  # taken once

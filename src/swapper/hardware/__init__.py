@@ -5,10 +5,12 @@ from swapper.hardware.gpu import GpuReading
 from swapper.hardware.monitor import PerformanceMonitor
 from swapper.hardware.processes import ProcessMemory, memory_of
 from swapper.hardware.samples import GpuSample, SystemSample
+from swapper.hardware.snapshot import HardwareSnapshot
 
 __all__ = [
     "GpuReading",
     "GpuSample",
+    "HardwareSnapshot",
     "PerformanceMonitor",
     "ProcessMemory",
     "SystemSample",

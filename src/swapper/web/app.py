@@ -123,6 +123,7 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
     upstream = UpstreamRoutes(config, service, peers, profile, services.tracker)
     comfy = ComfyRoutes(config, service)
     events = EventRoutes(config, services, retired)
+    performance = PerformanceRoutes(services.performance, services.hardware)
     log = LogRoutes(config, services.logs, services.ending)
     activity = ActivityRoutes(services.store, captures.__contains__)
     capture = CaptureRoutes(captures)
@@ -143,7 +144,8 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
         "/api/profiles/active": {"PUT": profiles.select},
         "/api/events": {"GET": events.stream},
         "/api/version": {"GET": operations.version},
-        "/api/performance": {"GET": PerformanceRoutes(services.performance).samples},
+        "/api/performance": {"GET": performance.samples},
+        "/api/hardware": {"GET": performance.hardware},
         "/metrics": {"GET": MetricsRoutes(services).page},
         "/api/metrics/activity": {"GET": activity.rows},
         "/api/metrics/stats": {"GET": activity.statistics},

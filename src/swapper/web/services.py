@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from swapper.config import Config, ModelConfig, PeerConfig
-from swapper.hardware import PerformanceMonitor, ProcessMemory
+from swapper.hardware import HardwareSnapshot, PerformanceMonitor, ProcessMemory
 from swapper.logs import Logs
 from swapper.record.counters import RequestCounters
 from swapper.record.store import Store
@@ -39,6 +39,7 @@ class Services:
     upstreams: Upstreams = field(default_factory=Upstreams)
     clients: ClientWatch = field(default_factory=ClientWatch)
     ending: CancelToken = field(default_factory=CancelToken)
+    hardware: HardwareSnapshot = field(default_factory=HardwareSnapshot)
     spillover: SpilloverCounts = field(default_factory=SpilloverCounts)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""``/api/performance``: how busy the machine is (http-api.md 20.5)."""
+"""``/api/performance``, ``/api/hardware``: how busy the machine is, and what it is."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,12 @@ from datetime import datetime
 from swapper.core.clock import rfc3339
 from swapper.core.errors import BadRequestError
 from swapper.core.json import JsonValue
-from swapper.hardware import GpuSample, PerformanceMonitor, SystemSample
+from swapper.hardware import (
+    GpuSample,
+    HardwareSnapshot,
+    PerformanceMonitor,
+    SystemSample,
+)
 from swapper.web.request import Request
 from swapper.web.response import Response, json_response
 
@@ -16,10 +21,15 @@ _RFC3339 = re.compile(r"(?i)\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
 
 
 class PerformanceRoutes:
-    """Shows samples."""
+    """Shows samples, and the hardware (http-api.md 20.4, 20.5)."""
 
-    def __init__(self, monitor: PerformanceMonitor) -> None:
+    def __init__(self, monitor: PerformanceMonitor, hardware: HardwareSnapshot) -> None:
         self._monitor = monitor
+        self._hardware = hardware
+
+    def hardware(self, request: Request) -> Response:  # noqa: ARG002 - a handler
+        """Return what the machine is; takes seconds the first time."""
+        return json_response(self._hardware.facts())
 
     def samples(self, request: Request) -> Response:
         """Return the samples of the last hour, or those after a time.
