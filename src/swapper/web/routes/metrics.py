@@ -47,23 +47,25 @@ class MetricsRoutes:
         waiting = Counter(
             str(queued.ticket.model) for queued in services.router.queue()
         )
-        yield _by_model("queued", "Requests that wait for their model.", waiting)
+        yield by_model("queued", "Requests that wait for their model.", waiting)
         serving = Counter(
             track.subject.model
             for track in services.tracker.listed()
             if track.subject.is_known
         )
         about = "Requests to models that have not ended, waiting ones too."
-        yield _by_model("in_flight", about, serving)
-        yield from _memory(services.memory())
+        yield by_model("in_flight", about, serving)
+        yield from memory_families(services.memory())
 
 
-def _by_model(name: str, about: str, counts: Mapping[str, int]) -> str:
+def by_model(name: str, about: str, counts: Mapping[str, int]) -> str:
+    """Return a gauge ``swapper_requests_<name>`` with a sample per model. Pure."""
     samples = [Sample({"model": model}, counts[model]) for model in sorted(counts)]
     return family(f"swapper_requests_{name}", "gauge", about, samples)
 
 
-def _memory(by_model: Mapping[str, ProcessMemory]) -> Iterator[str]:
+def memory_families(held: Mapping[str, ProcessMemory]) -> Iterator[str]:
+    """Return what the process tree of each model holds. Pure."""
     figures: tuple[tuple[str, str, Callable[[ProcessMemory], int]], ...] = (
         ("resident", "Resident memory of the process tree.", lambda m: m.resident),
         ("gpu", "GPU memory of the process tree.", lambda m: m.gpu),
@@ -71,6 +73,6 @@ def _memory(by_model: Mapping[str, ProcessMemory]) -> Iterator[str]:
     for name, about, figure in figures:
         samples = [
             Sample({"model": model}, figure(memory))
-            for model, memory in sorted(by_model.items())
+            for model, memory in sorted(held.items())
         ]
         yield family(f"swapper_model_{name}_memory_bytes", "gauge", about, samples)
