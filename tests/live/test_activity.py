@@ -12,6 +12,7 @@ from swapper.core.rfc3339 import rfc3339
 from swapper.record.store import Store
 from swapper.record.tokens import Tokens
 from tests.fakes.activity import ACTIVITY, finished, row_of
+from tests.fakes.event_client import EventClient
 from tests.fakes.model_server import FakeModel, Response
 from tests.fakes.program import SwapperProgram, config_text
 
@@ -192,6 +193,18 @@ def test_a_row_has_the_path_as_forwarded_and_the_real_id(
     assert row["is_truncated"] is False
     assert row["duration_ms"] >= row["first_byte_ms"] >= 0
     assert "error_msg" not in row
+
+
+def test_ee1_in_flight_the_path_is_the_one_asked_for(log: Fixture) -> None:
+    with EventClient(log.program.url) as events:
+        events.in_flight("snapshot")
+        row = log.row("/v/chat/completions", {"model": "m1"})
+        shown = events.in_flight("upsert")["request"]
+
+    assert (shown["req_path"], row["req_path"]) == (
+        "/v/chat/completions",
+        "/chat/completions",
+    )
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,11 @@ def read_page(connection: sqlite3.Connection, query: ActivityQuery) -> ActivityP
         order = f"{column} {direction}" + (
             f", id {direction}" if column != "id" else ""
         )
+        # Of the rows before the page, which have to be sorted too, the ids are enough.
+        ids = f"SELECT id FROM activity{where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - as above
         rows = connection.execute(
-            f"SELECT {', '.join(COLUMNS)} FROM activity{where}"  # noqa: S608 - as above
-            f" ORDER BY {order} LIMIT ? OFFSET ?",
+            f"SELECT {', '.join(COLUMNS)} FROM activity WHERE id IN ({ids})"  # noqa: S608 - as above
+            f" ORDER BY {order}",
             (*values, query.limit, offset),
         ).fetchall()
     return ActivityPage(query=query, rows=tuple(rows), total=total)
