@@ -247,3 +247,20 @@ def test_a_reload_turns_captures_off_and_on(tmp_path: Path) -> None:
 
             assert [row["has_capture"] for row in rows] == [True, False, False]
             assert program.call(CAPTURE % first["id"]).status == 404
+
+
+def test_another_log_has_captures_of_its_own(tmp_path: Path) -> None:
+    with ScriptedUpstream(zipped) as upstream:
+        config = f"peers: {{z: {{proxy: '{upstream.url}', models: [zm]}}}}\n"
+        with SwapperProgram(tmp_path, config) as program:
+            first = capture_of(program, lambda: program.call(CHAT, {"model": "zm"}))
+            text = f"store: {{path: {tmp_path / 'log.db'}}}\n{config}"
+            program.config.write_text(text, encoding="utf-8")
+            program.process.send_signal(signal.SIGHUP)
+            program.wait_for_log("configuration reloaded")
+            assert program.call(CAPTURE % first["id"]).status == 404
+            body = {"model": "zm", "second": True}
+            second = capture_of(program, lambda: program.call(CHAT, body))
+
+    assert second["id"] == first["id"]
+    assert b"second" in (body_of(second["req_body"]) or b"")

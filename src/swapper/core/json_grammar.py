@@ -36,8 +36,19 @@ blanks: Final = re.compile(WS)
 string: Final = re.compile(STRING)
 scalar: Final = re.compile(SCALAR)
 
+
+def run_of_members(but: bytes = b"") -> re.Pattern[bytes]:
+    """Return the pattern of as many members as there are, each with its comma.
+
+    Args:
+        but: a lookahead at the key, for members at which the run ends.
+    """
+    key = but + STRING
+    return re.compile(rb"(?:%b%b%b:%b%b%b,)*+" % (WS, key, WS, WS, VALUE, WS))
+
+
 runs: Final = {
-    b"{": re.compile(rb"(?:%b%b%b:%b%b%b,)*+" % (WS, STRING, WS, WS, VALUE, WS)),
+    b"{": run_of_members(),
     b"[": re.compile(rb"(?:%b%b%b,)*+" % (WS, VALUE, WS)),
 }
 """By opening bracket: as many parts as there are, each with the comma behind it."""

@@ -5,8 +5,9 @@ kept up to ``VALUE_LIMIT_BYTES``. Whether the whole text is JSON is known at its
 As in ``core.json_grammar`` ``NaN`` and ``Infinity`` pass, and UTF-8 is not checked.
 
 A step consumes what it can of the bytes at hand and names the step that goes on; a
-token that may not be complete stays for the next piece. Whole runs of parts that nobody
-asked for are one match.
+token that may not be complete stays for the next piece. Runs of parts that nobody asked
+for are one match, as long as they are not nested deeply; what is, but short, is left to
+Python's parser.
 """
 
 import json
@@ -21,6 +22,7 @@ from swapper.core.json_grammar import (
     WS,
     blanks,
     closers,
+    run_of_members,
     runs,
     scalar,
     string,
@@ -34,6 +36,12 @@ MAX_DEPTH: Final = 1000
 
 _MAX_WORD_BYTES: Final = 1024  # of an unfinished number whose digits are left out
 _MAX_KEY_BYTES: Final = 256  # that is waited for; any escapes of what we look for fit
+
+_PIECE_BYTES: Final = (
+    1 << 11
+)  # given to Python's parser; it does not give way to others
+# Values are thrown away, so numbers need not be made.
+_parser: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 
 _rest_of_string: Final = re.compile(rb"%b(?:%b%b)*+" % (PLAIN, ESCAPE, PLAIN))
 _half_escape: Final = re.compile(rb"\\(?:u[0-9A-Fa-f]{0,3})?")
@@ -55,11 +63,13 @@ class Wanted:
         is_kept: the value itself is kept, unless it is an object that has something to
             look for inside.
         inside: what is looked for in its members.
+        others: members that are none of these, as many as there are.
     """
 
     path: str
     is_kept: bool
     inside: Mapping[bytes, "Wanted"]
+    others: re.Pattern[bytes]
 
 
 def wanted(paths: Iterable[str]) -> Wanted:
@@ -76,7 +86,9 @@ def _wanted(path: str, names: list[list[str]]) -> Wanted:
         )
         for first in firsts
     }
-    return Wanted(path, [] in names, inside)
+    sought = b"|".join(map(re.escape, inside))
+    others = rb'(?!"(?:%b)"|"[^"\\]*+\\)' % sought  # what has escapes is looked into
+    return Wanted(path, [] in names, inside, run_of_members(others))
 
 
 class JsonStream:
@@ -101,6 +113,7 @@ class JsonStream:
         "_stack",
         "_step",
         "_target",
+        "_try_at",
         "found",
     )
 
@@ -120,16 +133,12 @@ class JsonStream:
         self._is_first = False
         self._is_key = False
         self._is_starved = False
+        self._try_at = 0  # where Python's parser may be tried again
         self._carry = b""
         self._capture: bytearray | None = None
         self._capture_depth = 0
         self._capture_from = 0
         self._capture_name = ""
-
-    @property
-    def is_broken(self) -> bool:
-        """Return whether this is certainly no JSON."""
-        return self._step == self._broken
 
     def feed(self, data: bytes) -> None:
         """Take the next piece. Never raises."""
@@ -139,6 +148,7 @@ class JsonStream:
         while at < end and not self._is_starved:
             at = self._step(text, at)
         self._carry = text[at:]
+        self._try_at = max(0, self._try_at - at)
         if len(self._carry) > _MAX_WORD_BYTES:
             self._carry = _digits.sub(rb"\1", self._carry)
             if len(self._carry) > _MAX_WORD_BYTES:
@@ -188,6 +198,9 @@ class JsonStream:
         elif opener == b"[" or target is None or not target.inside:
             self._begin(at)
             target = None
+            end = self._piece_end(text, at)
+            if end >= 0:
+                return self._complete(text, end)
         if len(self._stack) == MAX_DEPTH:
             return self._break(text)
         self._stack.append(opener)
@@ -197,15 +210,26 @@ class JsonStream:
         self._step = self._part
         return at + 1
 
+    def _piece_end(self, text: bytes, at: int) -> int:
+        """Return the end of a short object or array, -1 if it is not at hand."""
+        if at < self._try_at:
+            return -1
+        piece = text[at : at + _PIECE_BYTES]
+        levels = piece.count(b"[") + piece.count(b"{")
+        if len(self._stack) + levels <= MAX_DEPTH:
+            try:
+                return at + _parser.raw_decode(piece.decode("latin-1"))[1]
+            except (ValueError, RecursionError):
+                pass
+        # else nested long ones would each parse the same again
+        self._try_at = at + _PIECE_BYTES // 8
+        return -1
+
     def _part(self, text: bytes, at: int) -> int:
         """Pass a member's key, or whatever is before an item, or the end of it all."""
         opener = self._stack[-1]
         is_wanted = len(self._levels) == len(self._stack)
-        if not is_wanted and len(self._stack) <= MAX_DEPTH - 2:
-            end = _end(runs[opener].match(text, at), at)
-            self._is_first = self._is_first and end == at
-            at = end
-        at = _skip(text, at)
+        at = _skip(text, self._pass_run(text, at, opener, is_wanted=is_wanted))
         if at == len(text):
             return at
         if text[at : at + 1] == closers[opener]:
@@ -218,6 +242,20 @@ class JsonStream:
             self._target = self._levels[-1]
             self.found.clear()
         return self._value_next(at)
+
+    def _pass_run(self, text: bytes, at: int, opener: bytes, *, is_wanted: bool) -> int:
+        """Return the end of the parts that nobody wants."""
+        if len(self._stack) > MAX_DEPTH - 2:
+            return at
+        if not is_wanted:
+            run = runs[opener]
+        elif opener == b"{":
+            run = self._levels[-1].others
+        else:
+            return at
+        end = _end(run.match(text, at), at)
+        self._is_first = self._is_first and end == at
+        return end
 
     def _key(self, text: bytes, at: int, *, is_wanted: bool) -> int:
         if text[at] != _QUOTE:

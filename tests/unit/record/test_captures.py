@@ -233,3 +233,13 @@ def test_a_row_without_a_capture_is_nothing_special() -> None:
     captures.stored(1, finished())
 
     assert 1 not in captures
+
+
+def test_what_is_forgotten_makes_room() -> None:
+    captures = Captures(BUDGET)
+    kept(captures, 1, drafted(noise(9000)))
+    captures.forget()
+
+    assert 1 not in captures
+    assert kept(captures, 1, drafted(noise(100)))
+    assert captures._packed_bytes < 1000
