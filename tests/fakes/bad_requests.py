@@ -53,7 +53,7 @@ _ADMIN: Final = (
     *((b"GET", b"/api/captures/%b"), (b"GET", b"/api/performance?after=%b")),
     *((b"GET", b"/ui/%b"), (b"GET", b"/upstream/%b/x"), (b"GET", b"/comfyui/%b")),
     *((b"GET", b"/props?model=%b"), (b"PUT", b"/api/profiles/active")),
-    *((b"GET", b"/api/hardware"), (b"GET", b"/metrics"), (b"GET", b"/logs/stream/x%b")),
+    *((b"GET", b"/api/hardware"), (b"GET", b"/metrics")),
 )
 _FILTERS: Final = (
     *(b"page", b"limit", b"sort", b"order", b"model", b"start", b"end", b"min_id"),

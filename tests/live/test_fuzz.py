@@ -163,8 +163,14 @@ def planned_answer(number: int) -> DraftAnswer:
 def lie(peer: Peer, answer: DraftAnswer) -> bool:
     """Send an answer; return whether the connection goes on."""
     raw = answer.to_bytes()
-    # what nobody asked for comes along with the answer: later it could be anybody's
-    step = len(raw) if answer.after or len(raw) > 2000 else answer.step_bytes
+    step = len(raw) if len(raw) > 2000 else answer.step_bytes
+    if answer.after:
+        # it comes along with the answer's last byte: later it could be anybody's
+        step = len(raw) - len(answer.after) - 1
+        peer.send(raw[:step])
+        select.select([peer.sock], [], [], 0.002)
+        raw = raw[step:]
+        step = len(raw)
     for at in range(0, len(raw), step):
         peer.send(raw[at : at + step])
     if answer.ending == "reset":
