@@ -39,6 +39,8 @@ Usage: swapper --config FILE [options]
   --tls-cert-file FILE   PEM certificate; turns TLS on
   --tls-key-file FILE    PEM private key
   --log-format FORMAT    of swapper's own log lines: text (default) or json
+  --cpu-affinity WHERE   CPUs swapper itself runs on: off (all, the default), auto
+                         (one while it is busy), or a list like 0,2-3; models keep all
   --check-config         load the configuration, print what is in it, and exit
   --print-schema         print a JSON schema for editors and exit
   --version              print the version and exit
@@ -59,6 +61,7 @@ class Options:
     tls_cert_file: str = ""
     tls_key_file: str = ""
     log_format: str = "text"
+    cpu_affinity: str = "off"
     check_config: bool = False
     print_schema: bool = False
     version: bool = False
@@ -169,17 +172,23 @@ def _problem_with(options: Options) -> str:
 def _serve(
     config: Config, options: Options, watch: SourceWatch | None, err: TextIO
 ) -> int:
-    from swapper.program import Listen, serve  # noqa: PLC0415 - --version stays quick
+    from swapper.program import Listen, Running, serve  # noqa: PLC0415 - see --version
     from swapper.reloader import ConfigFiles  # noqa: PLC0415
+    from swapper.tuning import parse_cpu_affinity  # noqa: PLC0415
 
+    try:
+        cpus = parse_cpu_affinity(options.cpu_affinity)
+    except ValueError as exc:
+        print(f"swapper: --cpu-affinity {exc}", file=err)
+        return 1
     default = "127.0.0.1:8443" if options.tls_cert_file else "127.0.0.1:8080"
     listen = Listen(
         options.listen or default, options.tls_cert_file, options.tls_key_file
     )
     files = ConfigFiles(options.config, options.config_dir, watch)
     try:
-        is_json = options.log_format == "json"
-        return serve(config, files, listen, sys.stdout.buffer, is_json=is_json)
+        running = Running(is_json=options.log_format == "json", cpus=cpus)
+        return serve(config, files, listen, sys.stdout.buffer, running)
     except ConfigError as exc:
         print(f"swapper: cannot start: {exc}", file=err)
         return 1

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final, Self
 
 from swapper.config import Config
+from swapper.process import raise_open_files
 from swapper.reloader import ConfigFiles, Reloader
 from swapper.runtime import SHUTDOWN_BUDGET_S, App
 from swapper.server import SwapperServer
 from swapper.sync import CancelToken, OwnerThread
+from swapper.sync.affinity import AFFINITY
+from swapper.tuning import CpuGovernor, settle, tune
 
 logger = logging.getLogger(__name__)
 
@@ -35,18 +38,30 @@ class Listen:
     tls_key_file: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """How the program runs, whatever it serves.
+
+    Attributes:
+        is_json: log lines are JSON, not text.
+        cpus: the CPUs to stay on; None leaves that to a ``CpuGovernor``.
+    """
+
+    is_json: bool = False
+    cpus: frozenset[int] | None
+
+
 def serve(
     config: Config,
     files: ConfigFiles,
     listen: Listen,
     stdout: BinaryIO,
-    *,
-    is_json: bool = False,
+    running: Running,
 ) -> int:
     """Run the program until SIGTERM or SIGINT; return its exit status.
 
     Main thread only: it installs signal handlers. *files* are what *config* came from
-    and what SIGHUP reloads; log lines are text, or JSON.
+    and what SIGHUP reloads.
 
     Raises:
         OSError: the address cannot be bound or a TLS file cannot be used.
@@ -57,8 +72,12 @@ def serve(
         tls_cert_file=listen.tls_cert_file,
         tls_key_file=listen.tls_key_file,
     )
+    tune()
+    raise_open_files()
     with _Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        app = App(config, stdout=stdout, log_format="json" if is_json else "text")
+        app = App(
+            config, stdout=stdout, log_format="json" if running.is_json else "text"
+        )
         acceptor = OwnerThread(
             "accept",
             lambda: server.serve_forever(app),
@@ -68,8 +87,15 @@ def serve(
         _announce(server)
         reloader = Reloader(app, files)
         reloader.start()
+        governor = CpuGovernor()
+        if running.cpus is None:
+            governor.start()
+        elif running.cpus != AFFINITY.all_cpus:
+            AFFINITY.restrict(running.cpus)
+        settle()
         while signals.wait() == signal.SIGHUP:
             reloader.reload("SIGHUP")
+        governor.close()
         _stop(server, app, reloader)
     acceptor.join()
     return 0 if acceptor.failure is None else 1

@@ -190,6 +190,16 @@ def test_cli_13_tls_files_that_are_missing(
     assert "no/cert.pem" in told
 
 
+@pytest.mark.parametrize("where", ["on", "99999", ""])
+def test_cpus_that_are_not_there_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    words = ["--config", minimal(tmp_path), "--cpu-affinity", where]
+
+    assert main(words) == 1
+    assert f"--cpu-affinity '{where}'" in capsys.readouterr().err
+
+
 def test_cli_14_an_address_without_a_port(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from swapper.process.host import ProcessHost
 from swapper.process.leftovers import stop_leftovers
+from swapper.process.limits import raise_open_files
 from swapper.process.messages import Exited, ProcessFact, Started, Stopped
 from swapper.process.supervisor import ProcessSnapshot, ProcessSupervisor
 
@@ -13,5 +14,6 @@ __all__ = [
     "ProcessSupervisor",
     "Started",
     "Stopped",
+    "raise_open_files",
     "stop_leftovers",
 ]

@@ -17,12 +17,14 @@ from swapper.config.schema import ModelConfig
 from swapper.core.errors import InboxClosedError, SpawnError
 from swapper.logs import Monitor
 from swapper.process.guard import Guard
+from swapper.process.limits import restore_open_files
 from swapper.process.logtail import tail_lines
 from swapper.process.mark import Mark
 from swapper.process.output import Channel, OutputPump
 from swapper.process.port import Address
 from swapper.process.proctable import MARK_NAME
 from swapper.process.tree import Tree
+from swapper.sync.affinity import AFFINITY
 
 _CAN_PEEK: Final = hasattr(os, "waitid")
 
@@ -158,20 +160,22 @@ class Spawner:
         log_mark = self._monitor.mark()
         channel, writing = self._pump.open_channel(self._monitor)
         try:
-            popen = subprocess.Popen(
-                argv,
-                executable=program,
-                stdin=subprocess.DEVNULL,
-                stdout=writing,
-                stderr=writing,
-                env=environ,
-                start_new_session=True,
-            )
+            with AFFINITY.unrestricted():
+                popen = subprocess.Popen(
+                    argv,
+                    executable=program,
+                    stdin=subprocess.DEVNULL,
+                    stdout=writing,
+                    stderr=writing,
+                    env=environ,
+                    start_new_session=True,
+                )
         except BaseException:
             self._pump.finish(channel)
             raise
         finally:
             os.close(writing)
+        restore_open_files(popen.pid)
         return Child(popen, Tree(popen.pid, str(self._mark)), channel, log_mark)
 
 

@@ -1,0 +1,173 @@
+"""One CPU for all our threads while they are busy: ``--cpu-affinity``.
+
+The interpreter runs one thread at a time. With several cores every hand-over of it
+wakes a thread on another core, which doubles what a small request costs; on one core
+the next thread just goes on. Under little load, or beside programs that need that
+core, all cores are better. Linux only.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from swapper.sync import OwnerThread
+from swapper.sync.affinity import AFFINITY
+
+logger = logging.getLogger(__name__)
+
+_INTERVAL_S: Final = 0.25
+_BUSY_CORES: Final = 0.7
+_CALM_CORES: Final = 0.35
+_CALM_S: Final = 1.0
+_FOREIGN_CORES: Final = 0.4
+_HOLD_OFF_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Core seconds used so far.
+
+    Attributes:
+        at_s: on the monotonic clock.
+        own_s: by this process.
+        busy_s: by everybody, per CPU that we may use.
+    """
+
+    at_s: float
+    own_s: float
+    busy_s: Mapping[int, float]
+
+
+class Decider:
+    """Says which CPU all threads should be on. Pure.
+
+    Attributes:
+        cpu: the one chosen; None for all.
+    """
+
+    def __init__(self) -> None:
+        self.cpu: int | None = None
+        self._calm_since_s: float | None = None
+        self._hold_off_until_s = 0.0
+
+    def decide(self, before: Usage, after: Usage) -> int | None:
+        """Return the CPU for the time to come, None for all of them.
+
+        1. Busy on all CPUs: choose the one that is used least.
+        2. Calm for a while: all again.
+        3. Somebody else needs the chosen one: all again, and not so soon another.
+        """
+        passed_s = max(1e-6, after.at_s - before.at_s)
+        own = (after.own_s - before.own_s) / passed_s
+        busy = {
+            cpu: (after.busy_s[cpu] - before.busy_s.get(cpu, 0.0)) / passed_s
+            for cpu in after.busy_s
+        }
+        if self.cpu is None:
+            if own > _BUSY_CORES and after.at_s >= self._hold_off_until_s and busy:
+                self.cpu = min(busy, key=lambda cpu: (busy[cpu], cpu))
+                self._calm_since_s = None
+            return self.cpu
+        if busy.get(self.cpu, 0.0) - own > _FOREIGN_CORES:
+            self.cpu = None
+            self._hold_off_until_s = after.at_s + _HOLD_OFF_S
+        elif own >= _CALM_CORES:
+            self._calm_since_s = None
+        elif self._calm_since_s is None:
+            self._calm_since_s = after.at_s
+        elif after.at_s - self._calm_since_s >= _CALM_S:
+            self.cpu = None
+        return self.cpu
+
+
+class CpuGovernor:
+    """Looks four times a second and moves our threads. Thread ``cpu-governor``."""
+
+    def __init__(
+        self,
+        *,
+        read: Callable[[], Usage] | None = None,
+        interval_s: float = _INTERVAL_S,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            read: where to learn what is used; None asks the system.
+            interval_s: between two looks.
+        """
+        self._read = read or _read_usage
+        self._interval_s = interval_s
+        self._is_ending = threading.Event()
+        self._thread = OwnerThread("cpu-governor", self._run)
+
+    def start(self) -> None:
+        """Start looking. Once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking; all threads have all CPUs again."""
+        self._is_ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        decider = Decider()
+        before, chosen = self._read(), None
+        try:
+            while not self._is_ending.wait(self._interval_s):
+                after = self._read()
+                cpu = decider.decide(before, after)
+                if cpu != chosen:
+                    logger.debug("cpu affinity changes cpu=%s", cpu)
+                    AFFINITY.restrict(
+                        AFFINITY.all_cpus if cpu is None else frozenset({cpu})
+                    )
+                before, chosen = after, cpu
+        finally:
+            if chosen is not None:
+                AFFINITY.restrict(AFFINITY.all_cpus)
+
+
+def parse_cpu_affinity(text: str) -> frozenset[int] | None:
+    """Return what ``--cpu-affinity`` says: CPUs to stay on, or None for ``auto``.
+
+    ``off`` is all there are. A list has numbers and ranges: ``0,2-3``.
+
+    Raises:
+        ValueError: none of these, or not on this machine; says what is wrong.
+    """
+    if text == "auto":
+        return None
+    if text == "off":
+        return AFFINITY.all_cpus
+    cpus: set[int] = set()
+    for item in text.split(","):
+        first, dash, last = item.strip().partition("-")
+        if not (
+            text.isascii() and first.isdecimal() and (last.isdecimal() or not dash)
+        ):
+            raise ValueError(f"{text!r} is neither auto, off nor a list like 0,2-3")
+        cpus.update(range(int(first), int(last or first) + 1))
+    if not cpus <= AFFINITY.all_cpus:
+        missing = min(cpus - AFFINITY.all_cpus)
+        raise ValueError(f"{text!r}: this program may not use a CPU {missing} here")
+    if not cpus:
+        raise ValueError(f"{text!r} names no CPU")
+    return frozenset(cpus)
+
+
+def _read_usage() -> Usage:
+    ticks = os.sysconf("SC_CLK_TCK")
+    busy: dict[int, float] = {}
+    for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
+        name, *fields = line.split()
+        if name.startswith("cpu") and name[3:].isdecimal():
+            cpu = int(name[3:])
+            if cpu in AFFINITY.all_cpus:
+                user, nice, system, _idle, _wait, *interrupts = map(int, fields[:8])
+                busy[cpu] = (user + nice + system + sum(interrupts)) / ticks
+    return Usage(time.monotonic(), time.process_time(), busy)
