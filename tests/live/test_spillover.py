@@ -49,8 +49,8 @@ def test_s5_ready_targets_get_one_each(spill: Fixture) -> None:
         assert program.chat(model).status == 200
     urls = [program.upstream_url(model) for model in "abc"]
     with ThreadPoolExecutor(3) as pool:
-        ask = (program.call, f"{EMBED}?hold=s5", {"model": "local"})
-        held = [pool.submit(*ask) for _ in urls]
+        target = f"{EMBED}?hold=s5"
+        held = [pool.submit(program.call, target, {"model": "local"}) for _ in urls]
         for url in urls:
             fake_state(url, min_held=1)
         for url in urls:
@@ -80,8 +80,8 @@ def test_s7_peers_are_used_one_after_the_other(spill: Fixture) -> None:
     with ThreadPoolExecutor(2) as pool:
         held = []
         for peer in (spill.p1, spill.p2):
-            ask = (spill.program.call, f"{EMBED}?hold=s7", {"model": "far"})
-            held.append(pool.submit(*ask))
+            target = f"{EMBED}?hold=s7"
+            held.append(pool.submit(spill.program.call, target, {"model": "far"}))
             peer.state(min_held=1)
         for peer in (spill.p1, spill.p2):
             peer.release("s7")
