@@ -7,12 +7,13 @@ locked by somebody costs a warning, and rows only if it takes long.
 """
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from swapper.core.clock import unix_time
 from swapper.core.errors import ConfigError, ConfigProblem, InboxClosedError
@@ -30,6 +31,8 @@ from swapper.record.statistics import Statistics
 from swapper.sync import Inbox, OwnerThread, Reply
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 BACKLOG_ROWS: Final = 4096
 """Rows that may wait for the disk; further ones are lost."""
@@ -146,12 +149,7 @@ class Store:
         Raises:
             StoreError: the database cannot be read.
         """
-        with self._database.reading() as connection:
-            rows = connection.execute("SELECT model_id, load_s, stop_s FROM swap_times")
-            return {
-                ModelId(model): KnownTimes(load_s, stop_s)
-                for model, load_s, stop_s in rows
-            }
+        return self._read(_known_times)
 
     def page(self, query: ActivityQuery) -> ActivityPage:
         """Return the rows that a query asks for.
@@ -159,8 +157,7 @@ class Store:
         Raises:
             StoreError: the database cannot be read.
         """
-        with self._database.reading() as connection:
-            return read_page(connection, query)
+        return self._read(lambda connection: read_page(connection, query))
 
     def statistics(self, model: str = "") -> Statistics:
         """Return totals of one model's rows, or of all.
@@ -168,8 +165,7 @@ class Store:
         Raises:
             StoreError: the database cannot be read.
         """
-        with self._database.reading() as connection:
-            return read_statistics(connection, model)
+        return self._read(lambda connection: read_statistics(connection, model))
 
     def use(self, path: str, max_rows: int) -> None:
         """Go on with these settings, in another database if the path is another one.
@@ -201,6 +197,16 @@ class Store:
             self._inbox.put(_End())
         if not self._thread.join(_END_S):
             logger.warning("the activity log did not end in time path=%s", self.path)
+
+    def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        while True:
+            database = self._database
+            try:
+                with database.reading() as connection:
+                    return read(connection)
+            except StoreError:
+                if database is self._database:
+                    raise  # else it was closed because there is another one now
 
     def _lose(self, count: int) -> None:
         with self._lock:
@@ -296,8 +302,9 @@ class Store:
         self._max_rows = message.max_rows
         if message.database is not None:
             self._write()  # what fails goes to the new one
-            self._database.close()
-            self._database, self._retry_s = message.database, None
+            before, self._database = self._database, message.database
+            before.close()
+            self._retry_s = None
         message.done.offer(None)
 
     def _end(self) -> None:
@@ -313,6 +320,13 @@ class Store:
         if lost:
             logger.warning("the activity log ends, rows are lost lost=%d", lost)
         self._database.close()
+
+
+def _known_times(connection: sqlite3.Connection) -> dict[ModelId, KnownTimes]:
+    rows = connection.execute("SELECT model_id, load_s, stop_s FROM swap_times")
+    return {
+        ModelId(model): KnownTimes(load_s, stop_s) for model, load_s, stop_s in rows
+    }
 
 
 def _opened(path: str) -> Database:

@@ -10,7 +10,7 @@ import pytest
 
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
-from swapper.record.database import StoreError
+from swapper.record.database import StoreError, _use_wal
 from swapper.record.queries import ActivityQuery
 from swapper.record.store import BACKLOG_ROWS, KnownTimes, Store
 from swapper.record.tokens import Tokens
@@ -214,6 +214,31 @@ def test_from_memory_to_a_file_and_back(tmp_path: Path) -> None:
         assert ids_of(store) == []
 
 
+def test_whoever_reads_never_meets_a_log_that_is_being_replaced(
+    tmp_path: Path,
+) -> None:
+    is_over, failures = threading.Event(), []
+    with running("") as store:
+
+        def read() -> None:
+            while not is_over.is_set():
+                try:
+                    store.page(ActivityQuery())
+                except StoreError as exc:
+                    failures.append(exc)
+
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        for number in range(20):
+            store.use(str(tmp_path / f"{number}.db") if number % 2 else "", 1000)
+        is_over.set()
+        for reader in readers:
+            reader.join()
+
+    assert failures == []
+
+
 def test_the_same_path_is_the_same_log_with_another_limit() -> None:
     listener = Listener()
     with running("", listener) as store:
@@ -289,6 +314,14 @@ def test_a_path_with_signs_that_mean_something_in_addresses_is_a_path(
         store.add(finished())
 
     assert count_of(path) == 1
+
+
+def test_a_place_without_write_ahead_logging_is_refused() -> None:
+    with (
+        closing(sqlite3.connect(":memory:")) as connection,
+        pytest.raises(sqlite3.OperationalError, match="got mode 'memory'"),
+    ):
+        _use_wal(connection)
 
 
 # --- the reference's database ---------------------------------------------------
@@ -443,5 +476,7 @@ def test_swap_times_are_kept_and_replaced(tmp_path: Path) -> None:
         assert store.known_times()[b] == KnownTimes(9.0, 0.25)
 
 
-def test_the_limit_of_what_may_wait_is_the_documented_one() -> None:
-    assert BACKLOG_ROWS == 4096
+def test_the_manual_tells_how_many_rows_may_wait() -> None:
+    manual = Path(__file__).parents[3] / "docs" / "monitoring.md"
+
+    assert f"({BACKLOG_ROWS} of them;" in manual.read_text(encoding="utf-8")
