@@ -66,7 +66,7 @@ class Counts:
 
 def counts_of(usage: JsonValue) -> Counts:
     """Return what a ``usage`` value says; of synonyms the first that is there."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return Counts()
     return Counts(
         next((_count(usage[name]) for name in _INPUT if name in usage), None),
@@ -147,13 +147,13 @@ def _add_drafts(
 
 
 def _object(value: JsonValue) -> Mapping[str, JsonValue]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _at(value: JsonValue, path: tuple[str, ...]) -> tuple[JsonValue, ...]:
     """Return the value at *path*, if there is one."""
     for name in path:
-        if not isinstance(value, Mapping) or name not in value:
+        if not isinstance(value, dict) or name not in value:
             return ()
         value = value[name]
     return (value,)

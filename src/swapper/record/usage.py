@@ -6,7 +6,6 @@ depend on where pieces end. Source: http-api.md section 22.
 """
 
 import json
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -208,7 +207,7 @@ def _told_by(text: bytes, members: Wanted, items: Wanted | None = None) -> _Told
 
 
 def _find(value: JsonValue, sought: Wanted, told: _Told) -> None:
-    if sought.inside and isinstance(value, Mapping):
+    if sought.inside and isinstance(value, dict):
         for key, inner in sought.inside.items():
             if (name := key.decode()) in value:
                 _find(value[name], inner, told)
