@@ -219,7 +219,7 @@ def test_a_form_is_rewritten_and_the_file_kept(peers: Fixture) -> None:
     assert seen["body"].encode() == raw.replace(b"p1/pm", b"pm")
 
 
-def test_f4_a_peers_filters_edit_its_requests(peers: Fixture) -> None:
+def test_f4_and_ee7_a_peers_filters_edit_its_requests(peers: Fixture) -> None:
     for name, extra in (("pf/fm", ',"by":"name"'), ("fm", "")):
         seen = peers.echo(
             CHAT, f'{{"model":"{name}","z":1}}', **{"Content-Type": "application/json"}

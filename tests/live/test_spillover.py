@@ -22,6 +22,7 @@ peers:
 selectors:
   local: {strategy: spillover, targets: [a, b, c], settings: {spillover: 1}}
   only-c: {strategy: spillover, targets: [c]}
+  mixed: {strategy: spillover, targets: [a, b, p2/pm], settings: {spillover: 1}}
   far: {strategy: spillover, targets: [p1/pm, p2/pm], settings: {spillover: 1}}
 """
 
@@ -88,3 +89,26 @@ def test_s7_peers_are_used_one_after_the_other(spill: Fixture) -> None:
 
         names = [one.result().header("X-Fake-Model") for one in held]
     assert names == ["p1", "p2"]
+
+
+def test_ee6_a_full_target_gives_way_to_the_next_then_all_share(spill: Fixture) -> None:
+    program = spill.program
+    for model in "ab":
+        assert program.chat(model).status == 200
+    urls = [*(program.upstream_url(model) for model in "ab"), spill.p2.url]
+    with ThreadPoolExecutor(5) as pool:
+        ask = (program.call, f"{EMBED}?hold=ee6", {"model": "mixed"})
+        held = []
+        for url in urls:
+            held.append(pool.submit(*ask))
+            fake_state(url, min_held=1)
+        held += [pool.submit(*ask), pool.submit(*ask)]
+        while sum(counts := [fake_state(url)["held"] for url in urls]) < 5:
+            pass
+        for url, count in zip(urls, counts, strict=True):
+            fake_release(url, "ee6", count)
+        answers = [one.result() for one in held]
+
+    assert [answer.status for answer in answers] == [200] * 5
+    names = [answer.header("X-Fake-Model") for answer in answers]
+    assert names[:3] == ["a", "b", "p2"]
