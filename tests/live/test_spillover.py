@@ -1,14 +1,14 @@
 """Spillover selectors over real sockets (http-api.md section 10)."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.fakes.model_server import FakeModel, fake_release, fake_state
+from tests.fakes.model_server import FakeModel, Response, fake_release, fake_state
 from tests.fakes.program import SwapperProgram, config_text
 
 pytestmark = pytest.mark.live
@@ -97,12 +97,15 @@ def test_ee6_a_full_target_gives_way_to_the_next_then_all_share(spill: Fixture) 
         assert program.chat(model).status == 200
     urls = [*(program.upstream_url(model) for model in "ab"), spill.p2.url]
     with ThreadPoolExecutor(5) as pool:
-        ask = (program.call, f"{EMBED}?hold=ee6", {"model": "mixed"})
+
+        def ask() -> Future[Response]:
+            return pool.submit(program.call, f"{EMBED}?hold=ee6", {"model": "mixed"})
+
         held = []
         for url in urls:
-            held.append(pool.submit(*ask))
+            held.append(ask())
             fake_state(url, min_held=1)
-        held += [pool.submit(*ask), pool.submit(*ask)]
+        held += [ask(), ask()]
         while sum(counts := [fake_state(url)["held"] for url in urls]) < 5:
             pass
         for url, count in zip(urls, counts, strict=True):
