@@ -205,6 +205,6 @@ class TimedWorld(World):
             if number not in self.bound and overdue <= until:
                 model = self.model_of[number]
                 ahead = {self.model_of[n] for n in self.pending if n < number}
-                ahead |= set(self.scheduler._board.swaps)
+                ahead |= set(self.fifo._board.swaps)
                 turns = 1 + len(ahead - {model})
                 self.bound[number] = overdue + turns * self.limits.turn_s

@@ -31,7 +31,14 @@ from swapper.router.messages import (
     Submit,
     Unload,
 )
-from swapper.scheduler import Admission, FifoScheduler, QueueRules, Ticket
+from swapper.scheduler import (
+    AdaptiveScheduler,
+    Admission,
+    FifoScheduler,
+    MemorySwapTimes,
+    QueueRules,
+    Ticket,
+)
 from swapper.sync import Reply
 from tests.fakes.matrices import may_run_together
 
@@ -170,6 +177,7 @@ class World:
     """Everything around the router, and the laws it must keep."""
 
     concurrency_limit = 6
+    is_adaptive = False
 
     def __init__(
         self,
@@ -187,7 +195,9 @@ class World:
         self.retired: dict[ModelId, tuple[RunId, float]] = {}  # until when it may serve
         self.is_over = False
         self.planner = self._make_planner()
-        self.scheduler = FifoScheduler(self.models, self.planner, rules=self.rules)
+        self.scheduler = self._make_scheduler()
+        made = self.scheduler
+        self.fifo = made if isinstance(made, FifoScheduler) else made.fifo  # decides
         self.processes: dict[ModelId, FakeProcess] = {}
         self.loop = RouterLoop(self.models, self.scheduler, self._spawn, self.clock)
         self.pending: dict[TicketId, CountingReply] = {}
@@ -261,6 +271,11 @@ class World:
                 self._tell_gone(self.gone[0])
             elif self.leases or self.uncounted:
                 self._finish(next(iter(self.leases or self.uncounted)))
+            elif self.pending and (due := self.scheduler.next_deadline()) is not None:
+                self.clock.now = max(self.clock.now, due)  # a model lingers
+                self.loop._carry_out(
+                    self.scheduler.tick(self.clock.now), self.clock.now
+                )
             else:
                 break
             self._settle()
@@ -343,6 +358,14 @@ class World:
         self.matrices = self.matrices[1:] + self.matrices[:1]
         self._reload()
 
+    def _make_scheduler(self) -> FifoScheduler | AdaptiveScheduler:
+        if not self.is_adaptive:
+            return FifoScheduler(self.models, self.planner, rules=self.rules)
+        times = MemorySwapTimes()
+        return AdaptiveScheduler(
+            self.models, self.planner, rules=self.rules, swap_times=times
+        )
+
     def _make_planner(self) -> Planner:
         if self.matrices:
             return MatrixPlanner(self.matrices[0])
@@ -423,7 +446,7 @@ class World:
         """Collect the answers given and compare the counts."""
         self.steps += 1
         running = {p.model for p in self.processes.values() if p.phase != "stopped"}
-        current = set(self.scheduler._board.swaps) | running
+        current = set(self.fifo._board.swaps) | running
         self.decided = {m: self.decided.get(m, self.steps) for m in current}
         for number, reply in list(self.pending.items()):
             assert reply.offers <= 1
@@ -442,7 +465,7 @@ class World:
                 is_counted = terms is not Admission.UNCOUNTED
                 (self.leases if is_counted else self.uncounted)[number] = answer
         counted = set().union(
-            *(model.leases for model in self.scheduler._board.models.values())
+            *(model.leases for model in self.fifo._board.models.values())
         )
         assert counted == set(self.leases)
         known = {queued.ticket.id for queued in self.scheduler.queue()}

@@ -19,7 +19,12 @@ SPAN_S = 400.0
 
 
 def make(
-    layout: str, dice: random.Random, *, is_bounded: bool = True, **limits: float
+    layout: str,
+    dice: random.Random,
+    *,
+    is_bounded: bool = True,
+    kind: type[TimedWorld] = TimedWorld,
+    **limits: float,
 ) -> TimedWorld:
     groups = LAYOUTS.get(layout) or [group("g", "abcd")]
     members = [m for g in groups for m in g.members]
@@ -27,7 +32,7 @@ def make(
         priority={m: dice.choice((-1, 0, 0, 5)) for m in members},
         max_wait_s=MAX_WAIT_S if is_bounded else 0.0,
     )
-    return TimedWorld(
+    return kind(
         {g.id: g for g in groups},
         *MATRICES.get(layout, ())[:1],
         dice=dice,
@@ -45,13 +50,20 @@ def stream(world: TimedWorld, model: ModelId, every_s: float, *, until: float) -
         at += every_s if world.dice.random() < 0.7 else world.up_to(2 * every_s)
 
 
-def starve(layout: str, seed: int | str, *, is_bounded: bool = True) -> TimedWorld:
+def starve(
+    layout: str,
+    seed: int | str,
+    *,
+    is_bounded: bool = True,
+    kind: type[TimedWorld] = TimedWorld,
+) -> TimedWorld:
     """Run a world in which some models are asked for all the time."""
     dice = random.Random(f"{layout}/{seed}")  # noqa: S311 - a simulation
     world = make(
         layout,
         dice,
         is_bounded=is_bounded,
+        kind=kind,
         generation_s=dice.choice((3.0, 10.0, 30.0)),
         stop_s=dice.choice((0.0, 2.0, 9.0)),
         load_s=dice.choice((1.0, 5.0, 25.0)),

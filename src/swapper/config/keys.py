@@ -237,6 +237,17 @@ _GROUPS: Final = _sections(
 )
 _MATRIX: Final = _section(MATRIX, "Which models may run together, by expressions.")
 
+
+def _queue_rules(shortest_wait_s: int, about_max_wait: str) -> KeySet:
+    return _set(
+        priority=Key(
+            kind=Kind.INTEGER_MAP,
+            about="Models whose waiting requests go first; 0 if not given.",
+        ),
+        maxWait=_integer(60, about_max_wait, minimum=shortest_wait_s),
+    )
+
+
 ROUTING: Final = _set(
     router=_section(
         _set(
@@ -247,25 +258,23 @@ ROUTING: Final = _set(
     ),
     scheduler=_section(
         _set(
-            use=_text("", "Which scheduler decides.", hints=("fifo",)),
+            use=_text("", "Which scheduler decides.", hints=("fifo", "adaptive")),
             settings=_section(
                 _set(
                     fifo=_section(
-                        _set(
-                            priority=Key(
-                                kind=Kind.INTEGER_MAP,
-                                about="Models whose waiting requests go first; 0 if "
-                                "not given.",
-                            ),
-                            maxWait=_integer(
-                                60,
-                                "Seconds after which a waiting model is owed its "
-                                "turn; 0 is never.",
-                                minimum=0,
-                            ),
+                        _queue_rules(
+                            0,
+                            "Seconds after which a waiting model is owed its turn; 0 "
+                            "is never.",
                         ),
                         "First come, first served.",
-                    )
+                    ),
+                    adaptive=_section(
+                        _queue_rules(
+                            1, "Seconds after which a waiting model is owed its turn."
+                        ),
+                        "As fifo, but a model lingers if it is about to be asked again.",
+                    ),
                 ),
                 "By scheduler.",
             ),

@@ -239,7 +239,7 @@ class Config:
         router: ``group``, ``matrix`` or the name of a registered planner.
         groups: by id; always has ``(default)``; every model is in exactly one.
         matrix: without sets unless the router is ``matrix``.
-        scheduler: ``fifo`` or the name of a registered scheduler.
+        scheduler: ``fifo``, ``adaptive`` or the name of a registered scheduler.
         priority: of waiting requests, by model; 0 if absent, higher goes first.
         max_wait_s: after this long a waiting model is owed its turn; 0 for never.
         peers: by id, in file order.

@@ -42,6 +42,7 @@ from swapper.scheduler import (
     ForgetModel,
     Grant,
     Refuse,
+    Remark,
     Scheduler,
     StartModel,
     StopModel,
@@ -310,8 +311,8 @@ class RouterLoop:
                     self.processes[model].ensure_ready(run, self._models[model])
                 case StopModel():
                     self._stop(effect)
-                case AnswerUnload(unload):
-                    self._unloads.pop(unload).offer(None)
+                case AnswerUnload() | Remark():
+                    self._tell(effect)
                 case ForgetModel(model):
                     for facts in (self._started, self._began_s, self._ready_s):
                         facts.pop(model, None)
@@ -331,6 +332,12 @@ class RouterLoop:
         )
         reply = self._replies.pop(ticket, None)
         return reply is not None and reply.offer(lease)
+
+    def _tell(self, news: AnswerUnload | Remark) -> None:
+        if isinstance(news, Remark):
+            logger.info("decided model=%s why=%s", news.model, news.why)
+        else:
+            self._unloads.pop(news.unload).offer(None)
 
     def _stop(self, stop: StopModel) -> None:
         why = f"{stop.reason} for {stop.target}" if stop.target else stop.reason

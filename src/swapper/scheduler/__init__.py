@@ -1,5 +1,6 @@
 """When a request may be served: pure decisions, effects as values."""
 
+from swapper.scheduler.adaptive import AdaptiveScheduler
 from swapper.scheduler.base import (
     Admission,
     AnswerUnload,
@@ -10,6 +11,7 @@ from swapper.scheduler.base import (
     Queued,
     QueueRules,
     Refuse,
+    Remark,
     Scheduler,
     StartModel,
     StopModel,
@@ -22,6 +24,7 @@ from swapper.scheduler.registry import SchedulerInputs, make_scheduler, queue_ru
 from swapper.scheduler.swap_times import MemorySwapTimes, SwapTime, SwapTimes
 
 __all__ = [
+    "AdaptiveScheduler",
     "Admission",
     "AnswerUnload",
     "Effect",
@@ -33,6 +36,7 @@ __all__ = [
     "QueueRules",
     "Queued",
     "Refuse",
+    "Remark",
     "Scheduler",
     "SchedulerInputs",
     "StartModel",

@@ -119,7 +119,17 @@ class ForgetModel:
     model: ModelId
 
 
-Effect: TypeAlias = Grant | Refuse | StartModel | StopModel | AnswerUnload | ForgetModel
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Tell in the log why something was decided; there is nothing to do."""
+
+    model: ModelId
+    why: str
+
+
+Effect: TypeAlias = (
+    Grant | Refuse | StartModel | StopModel | AnswerUnload | ForgetModel | Remark
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from swapper.config.schema import Config
 from swapper.core.errors import ConfigError, ConfigProblem
 from swapper.planner.base import Planner
+from swapper.scheduler.adaptive import AdaptiveScheduler
 from swapper.scheduler.base import QueueRules, Scheduler
 from swapper.scheduler.fifo import FifoScheduler
 from swapper.scheduler.swap_times import MemorySwapTimes, SwapTimes
@@ -45,7 +46,19 @@ def _fifo(inputs: SchedulerInputs) -> Scheduler:
     return FifoScheduler(config.models, inputs.planner, rules=queue_rules(config))
 
 
-_BUILT_IN: Final[Mapping[str, SchedulerFactory]] = {"fifo": _fifo}
+def _adaptive(inputs: SchedulerInputs) -> Scheduler:
+    return AdaptiveScheduler(
+        inputs.config.models,
+        inputs.planner,
+        rules=queue_rules(inputs.config),
+        swap_times=inputs.swap_times,
+    )
+
+
+_BUILT_IN: Final[Mapping[str, SchedulerFactory]] = {
+    "fifo": _fifo,
+    "adaptive": _adaptive,
+}
 BUILT_IN: Final = tuple(_BUILT_IN)
 """Names of swapper's own schedulers."""
 

@@ -130,7 +130,7 @@ class Simulation:
         self._loop.notify(Submit(ticket, _Answer(take)))
 
     def _pump(self) -> None:
-        while (message := self._loop.inbox.get(0.0)) is not None:
+        while (message := self._loop.inbox.poll()) is not None:
             self._loop.step(message)
 
     def _spawn(self, model: ModelId, notify: Notify) -> "SimulatedProcess":

@@ -48,6 +48,7 @@ ONLY_THE_LOADER_MINDS: Final = {
     "routing.router.settings.groups.<name>.members": NAMES,
     "routing.scheduler.use": "packages may register others",
     "routing.scheduler.settings.fifo.priority": NAMES,
+    "routing.scheduler.settings.adaptive.priority": NAMES,
     "groups.<name>.members": NAMES,
     "matrix.vars": NAMES,
     "matrix.evict_costs": NAMES,

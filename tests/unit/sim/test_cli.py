@@ -10,6 +10,7 @@ import pytest
 from swapper.sim.cli import main
 
 TRACES = Path(__file__).parents[3] / "examples" / "traces"
+QUICK = [path for path in sorted(TRACES.glob("*.jsonl")) if path.stem != "burst"]
 AGENTS = str(TRACES / "two_agents.jsonl")
 
 
@@ -87,7 +88,7 @@ def test_mistake_is_told_in_one_line(
     assert complaint in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted(TRACES.glob("*.jsonl")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", QUICK, ids=lambda p: p.stem)
 def test_example_runs_and_everybody_is_served(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,3 +96,14 @@ def test_example_runs_and_everybody_is_served(
 
     shown = json.loads(capsys.readouterr().out)
     assert all(summary["refused"] == 0 for summary in shown.values())
+
+
+@pytest.mark.timeout(300)  # seconds of work, on a busy machine many
+def test_ten_thousand_requests_for_fifty_models_cause_fifty_loads(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = str(TRACES / "burst.jsonl")
+    assert main([path, "--scheduler", "fifo", "--json"]) == 0
+
+    [summary] = json.loads(capsys.readouterr().out).values()
+    assert (summary["loads"], summary["wait"]["count"]) == (50, 10_000)

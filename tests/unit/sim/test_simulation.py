@@ -170,14 +170,3 @@ def test_scheduler_that_does_not_go_on_is_found_out(
 
     with pytest.raises(SimulationError, match=complaint):
         Simulation(config, scheduler, trace).run()
-
-
-def test_ten_thousand_requests_for_fifty_models_cause_fifty_loads() -> None:
-    names = [f"m{number}" for number in range(50)]
-    line = {"client": "c", "model": names, "count": 10_000, "every": 0.001, "seed": 1}
-
-    history = simulate(trace_of(models(names), line))
-
-    assert history.loads == 50
-    assert len(history.requests) == 10_000
-    assert all(request.ended_s is not None for request in history.requests)

@@ -16,7 +16,7 @@ from swapper.core.ids import ModelId
 _GROUP: Final = "group"
 _MATRIX: Final = "matrix"
 
-_SCHEDULERS: Final = ("fifo",)
+_SCHEDULERS: Final = ("fifo", "adaptive")
 
 # Where other packages register theirs; the registry.py of each makes them.
 _PLANNER_ENTRY_POINTS: Final = "swapper.planners"
@@ -39,15 +39,18 @@ def decode_routing(document: Section, config: Config, report: Report) -> Config:
         groups = decode_groups(settings if is_new else document, config.models, report)
         matrix = config.matrix
     scheduler = document.section("routing").section("scheduler")
-    fifo = scheduler.section("settings").section("fifo")
+    scheduler_use = _scheduler_of(scheduler)
+    priority, max_wait_s = _rules_of(
+        scheduler_use, scheduler.section("settings"), config
+    )
     return replace(
         config,
         router=use,
         groups=groups,
         matrix=matrix,
-        scheduler=_scheduler_of(scheduler),
-        priority=_priority(fifo, config),
-        max_wait_s=fifo.integer("maxWait"),
+        scheduler=scheduler_use,
+        priority=priority,
+        max_wait_s=max_wait_s,
     )
 
 
@@ -90,14 +93,34 @@ def _scheduler_of(scheduler: Section) -> str:
     return use
 
 
-def _priority(fifo: Section, config: Config) -> Mapping[ModelId, int]:
+def _rules_of(
+    use: str, settings: Section, config: Config
+) -> tuple[Mapping[ModelId, int], int]:
+    """Return priorities and ``maxWait`` of the scheduler in use, checking all.
+
+    The scheduler of another package is given those of ``fifo``.
+    """
+    own = use if use in _SCHEDULERS else _SCHEDULERS[0]
+    for other in _SCHEDULERS:
+        if other != own and settings.is_filled(other):
+            message = f"has no effect unless routing.scheduler.use is {other}"
+            settings.warn(other, message)
+    homes = {name: settings.section(name) for name in _SCHEDULERS}
+    rules = {
+        name: (_priority(home, config), home.integer("maxWait"))
+        for name, home in homes.items()
+    }
+    return rules[own]
+
+
+def _priority(rules: Section, config: Config) -> Mapping[ModelId, int]:
     priority: dict[ModelId, int] = {}
-    for name, (number, item) in fifo.integer_map("priority").items():
+    for name, (number, item) in rules.integer_map("priority").items():
         model = config.model_by_name.get(name)
         if model is None:
-            fifo.error_item(item, f"{name} is neither a model nor an alias")
+            rules.error_item(item, f"{name} is neither a model nor an alias")
         elif model in priority:
-            fifo.error_item(item, f"{name} is {model}, which has a priority already")
+            rules.error_item(item, f"{name} is {model}, which has a priority already")
         else:
             priority[model] = number
     return MappingProxyType(priority)

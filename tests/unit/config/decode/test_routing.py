@@ -7,6 +7,7 @@ import pytest
 
 from swapper.config import Config, GroupConfig
 from swapper.core.ids import ModelId
+from swapper.scheduler.registry import BUILT_IN
 
 Load = Callable[..., Config]
 Errors = Callable[..., list[str]]
@@ -158,7 +159,7 @@ def test_rt_7_router_of_another_package_is_known(
 def test_sch_1_unknown_scheduler_is_refused(errors: Errors, use: str) -> None:
     [message] = errors(f"routing: {{scheduler: {{use: {use}}}}}")
 
-    assert f'routing.scheduler.use: must be fifo, not "{use}"' in message
+    assert f'scheduler.use: must be fifo or adaptive, not "{use}"' in message
 
 
 def test_sch_1_scheduler_of_another_package_is_known(
@@ -177,6 +178,40 @@ def test_sch_1_scheduler_of_another_package_is_known(
 @pytest.mark.parametrize("use", ["fifo", '""', "~"])
 def test_sch_1_scheduler_is_fifo(load: Load, use: str) -> None:
     assert load(f"routing: {{scheduler: {{use: {use}}}}}").scheduler == "fifo"
+
+
+def test_adaptive_scheduler_has_settings_of_its_own(load: Load) -> None:
+    own = "adaptive: {priority: {a: 3}, maxWait: 20}"
+    config = load(f"routing: {{scheduler: {{use: adaptive, settings: {{{own}}}}}}}")
+
+    assert config.scheduler == "adaptive"
+    assert (config.priority, config.max_wait_s) == ({A: 3}, 20)
+    assert not config.warnings
+
+
+@pytest.mark.parametrize(("use", "other"), [("adaptive", "fifo"), ("fifo", "adaptive")])
+def test_settings_of_a_scheduler_not_in_use_are_told_of(
+    load: Load, use: str, other: str
+) -> None:
+    given = f"use: {use}, settings: {{{other}: {{maxWait: 20}}}}"
+    config = load(f"routing: {{scheduler: {{{given}}}}}")
+
+    assert config.max_wait_s == 60
+    [warning] = config.warnings
+    assert f"has no effect unless routing.scheduler.use is {other}" in str(warning)
+
+
+def test_adaptive_scheduler_always_has_a_longest_wait(errors: Errors) -> None:
+    """Without one, an agent could keep its model for ever."""
+    given = "use: adaptive, settings: {adaptive: {maxWait: 0}}"
+    [message] = errors(f"routing: {{scheduler: {{{given}}}}}")
+
+    assert "routing.scheduler.settings.adaptive.maxWait: must be" in message
+
+
+def test_names_of_schedulers_are_those_that_can_be_made(load: Load) -> None:
+    for name in BUILT_IN:
+        assert load(f"routing: {{scheduler: {{use: {name}}}}}").scheduler == name
 
 
 def priority(text: str) -> str:

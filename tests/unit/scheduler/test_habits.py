@@ -1,0 +1,102 @@
+"""What is learned by watching."""
+
+import pytest
+
+from swapper.core.ids import ModelId, RunId
+from swapper.scheduler import MemorySwapTimes, SwapTime
+from swapper.scheduler.habits import REMEMBERED, Habits
+
+A, B = ModelId("a"), ModelId("b")
+R1, R2 = RunId(1), RunId(2)
+
+
+@pytest.fixture
+def times() -> MemorySwapTimes:
+    return MemorySwapTimes()
+
+
+@pytest.fixture
+def habits(times: MemorySwapTimes) -> Habits:
+    return Habits(times)
+
+
+def test_loads_and_stops_are_measured_and_kept(
+    habits: Habits, times: MemorySwapTimes
+) -> None:
+    habits.starts(A, R1, 1.0)
+    habits.started(A, R1, 9.0, is_ready=True)
+    habits.stops(A, R1, 20.0)
+    habits.stopped(A, R1, 22.0)
+
+    assert times.get(A) == SwapTime(load_s=8.0, stop_s=2.0)
+    assert (habits.load_s(A), habits.stop_s(A)) == (8.0, 2.0)
+    assert (habits.load_s(B), habits.stop_s(B)) == (None, 0.0)
+
+
+def test_newer_times_count_more(habits: Habits, times: MemorySwapTimes) -> None:
+    times.put(A, SwapTime(load_s=8.0, stop_s=3.0))
+    habits.starts(A, R1, 0.0)
+    habits.started(A, R1, 4.0, is_ready=True)
+
+    assert times.get(A) == SwapTime(load_s=6.0, stop_s=3.0)
+
+
+def test_failed_start_tells_nothing(habits: Habits, times: MemorySwapTimes) -> None:
+    habits.starts(A, R1, 0.0)
+    habits.started(A, R1, 4.0, is_ready=False)
+    habits.stopped(A, R1, 5.0)
+
+    assert times.get(A) == SwapTime()
+
+
+def test_start_that_was_called_off_tells_nothing(
+    habits: Habits, times: MemorySwapTimes
+) -> None:
+    habits.starts(A, R1, 0.0)
+    habits.stops(A, R1, 1.0)
+    habits.started(A, R1, 2.0, is_ready=True)  # ready just before it was told
+    habits.stopped(A, R1, 3.0)
+
+    assert times.get(A) == SwapTime()
+
+
+def test_report_about_another_run_tells_nothing(
+    habits: Habits, times: MemorySwapTimes
+) -> None:
+    habits.starts(A, R2, 0.0)
+    habits.started(A, R1, 1.0, is_ready=True)
+    habits.started(A, R2, 5.0, is_ready=True)
+    habits.stops(A, R2, 6.0)
+    habits.stopped(A, R1, 7.0)
+    habits.stopped(A, R2, 9.0)
+
+    assert times.get(A) == SwapTime(load_s=5.0, stop_s=3.0)
+
+
+def test_pause_is_from_the_last_answer_to_the_next_request(habits: Habits) -> None:
+    habits.arrives(A, 0.0)
+    habits.serves(A, 1.0)
+    habits.arrives(A, 2.0)  # no pause: it is busy
+    habits.serves(A, 2.0)
+    habits.idles(A, 5.0)
+    habits.arrives(A, 5.5)
+    habits.arrives(A, 9.0)  # the pause has ended, it only loads
+
+    assert habits.pauses(A) == (0.5,)
+    assert habits.busy_s(A) == 4.0
+
+
+def test_only_the_newest_pauses_are_remembered(habits: Habits) -> None:
+    for number in range(REMEMBERED + 3):
+        habits.serves(A, number * 10)
+        habits.idles(A, number * 10 + 1)
+        habits.arrives(A, number * 10 + 1 + number)
+
+    assert habits.pauses(A) == tuple(range(3, REMEMBERED + 3))
+
+
+def test_nothing_is_known_of_a_model_never_asked_for(habits: Habits) -> None:
+    habits.arrives(A, 1.0)
+
+    assert habits.pauses(A) == ()
+    assert habits.busy_s(A) == 0.0
