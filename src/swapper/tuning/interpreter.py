@@ -24,6 +24,10 @@ def settle() -> None:
     """Keep what is there once everything is built out of all garbage collections."""
     gc.collect()
     gc.freeze()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:  # as below
+            trim(0)
 
 
 def _give_large_blocks_back() -> None:

@@ -86,7 +86,9 @@ class WebApp:
         except BaseException:
             body.close()  # the server will not, for it never got the body
             raise
-        return body.finished() if isinstance(response.body, list) else body
+        if isinstance(response.body, list):
+            return body.finished(response.body)
+        return body
 
     def _respond(self, request: Request) -> Response:
         try:
@@ -172,6 +174,16 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
     )
 
 
+class _Whole(list[bytes]):
+    """A whole body that wants to be closed."""
+
+    __slots__ = ("close",)
+
+    def __init__(self, pieces: list[bytes], close: Callable[[], None]) -> None:
+        super().__init__(pieces)
+        self.close = close
+
+
 class _Body:
     """The response body as the server sees it: counted, and closed exactly once."""
 
@@ -186,11 +198,8 @@ class _Body:
         self._observers = tuple(request.observers)
         for observer in self._observers:
             observer.head(response.status, response.headers)
-        self._closers: list[Callable[[], object]] = [
-            *request.closers,
-            self._end_observers,
-            self._log,
-        ]
+        self._closers: list[Callable[[], object]] = [*request.closers]
+        self._books: list[Callable[[], object]] = [self._end_observers, self._log]
         close_body = getattr(response.body, "close", None)
         if close_body is not None:
             self._closers.insert(0, close_body)
@@ -228,18 +237,24 @@ class _Body:
             self._passage.on_piece = self._see
         return self._passage
 
-    def finished(self) -> list[bytes]:
-        """Return a body that is there already, so that one send can take it all."""
-        pieces = list(self)
-        self.close()
-        return pieces
+    def finished(self, pieces: list[bytes]) -> "_Whole":
+        """Return a body that is there already, so that one send can take it all.
+
+        Only the books are kept when the server closes it: the client need not wait
+        for them.
+        """
+        for piece in pieces:
+            self._see(piece)
+        self._is_complete = True
+        _run_each(self._closers)
+        return _Whole(pieces, self.close)
 
     def close(self) -> None:
         """Run what waits for the end of the response, each once."""
         if self._passage is not None:
             self._is_complete = self._passage.is_complete
-        while self._closers:
-            self._closers.pop(0)()
+        _run_each(self._closers)
+        _run_each(self._books)
 
     def _see(self, piece: bytes) -> None:
         self._bytes += len(piece)
@@ -267,6 +282,11 @@ class _Body:
             time.monotonic() - self._started_s,
             extra={"request_id": request.id},  # whatever thread ends the response
         )
+
+
+def _run_each(calls: list[Callable[[], object]]) -> None:
+    while calls:
+        calls.pop(0)()
 
 
 def _name_request(response: Response, request_id: str) -> None:
