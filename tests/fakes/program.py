@@ -27,6 +27,7 @@ _SERVERS = {
     "swapper": ["swapper", "--listen", "127.0.0.1:0"],
     "gunicorn": [
         *("gunicorn", "--worker-class", "gthread", "--threads", "64"),
+        *("--limit-request-line", "8190"),
         *("--bind", "127.0.0.1:0", "--no-control-socket", _EMBED),
     ],
     "waitress": [
