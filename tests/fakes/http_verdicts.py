@@ -11,6 +11,7 @@ from tests.fakes.strict_http import End, Message, Reading, read_answers
 PEER_KEY: Final = "key-of-the-peer-3b9c"
 
 _REFUSALS: Final = frozenset({400, 408, 413, 431, 501, 505})
+_DRAIN_BYTES: Final = 60_000
 _OWN_HEADERS: Final = frozenset(
     {
         *(b"date", b"content-length", b"transfer-encoding", b"connection"),
@@ -59,6 +60,9 @@ def check_count(finals: Sequence[Message], asked: Reading) -> None:
     is_ended = bool(finals) and finals[-1].closes
     if len(finals) > certain + (asked.end is not End.CLEAN):
         raise FindingError("more answers than requests")
+    # of a chunked body that is not wanted so much is read, and then no more
+    answered = asked.messages[: len(finals)]
+    is_ended |= any(len(message.body) > _DRAIN_BYTES for message in answered[-1:])
     if len(finals) < certain and not is_ended:
         raise FindingError("a request without an answer")
     if asked.end is End.BAD_HEAD and not is_ended:

@@ -53,6 +53,7 @@ class Narrator:
             forward: called in the thread that reads the body.
             on_failure: likewise, with what came instead of the model's answer.
         """
+        # no X-Accel-Buffering, as in the reference (http-api.md 18.2)
         headers = [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
         body = LoadingBody(self, pending, forward, on_failure)
         return Response(200, headers, body)
