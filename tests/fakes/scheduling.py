@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from swapper.config.schema import GroupConfig, ModelConfig
 from swapper.core.ids import ModelId, TicketId
 from swapper.planner import GroupPlanner
-from swapper.scheduler import Admission, Ticket
+from swapper.scheduler import (
+    Admission,
+    Queued,
+    Scheduler,
+    Ticket,
+    in_queue_order,
+)
 
 
 def model_configs(
@@ -32,3 +38,8 @@ def group_planner(**groups: Sequence[str] | GroupConfig) -> GroupPlanner:
 def ticket(number: int, model: str, admission: Admission = Admission.SERVE) -> Ticket:
     """Return ticket *number*; it arrived at that many seconds."""
     return Ticket(TicketId(number), ModelId(model), float(number), admission)
+
+
+def queue_of(scheduler: Scheduler, now: float = 0.0) -> list[Queued]:
+    """Return the waiting tickets, those waiting for room in queue order."""
+    return in_queue_order(scheduler.waiting(now))

@@ -26,6 +26,7 @@ from swapper.router.loop import RouterLoop
 from swapper.router.messages import (
     Cancel,
     Reload,
+    Requeue,
     RouterMessage,
     Shutdown,
     Submit,
@@ -39,8 +40,10 @@ from swapper.scheduler import (
     QueueRules,
     Ticket,
 )
+from swapper.scheduler.records import Swap
 from swapper.sync import Reply
 from tests.fakes.matrices import may_run_together
+from tests.fakes.scheduling import queue_of
 
 TTL_S = 50
 Action = Callable[[], None]
@@ -124,11 +127,29 @@ class FakeProcess:
     def deliver(self) -> None:
         """Let the router have the next message."""
         message = self.outbox.pop(0)
+        if isinstance(message, Started):
+            self.world.note_start(message)
         if isinstance(message, Stopped):
             self.phase = "stopped"
-            self.world.decided.pop(self.model, None)
+            if self.model not in self.world.swaps:
+                self.world.decided.pop(self.model, None)
         self.past.append(message)
         self.world.tell(message)
+
+    def actions(self) -> list[Action]:
+        """Return what may happen next; the likelier more than once."""
+        actions: list[Action] = []
+        if self.outbox:
+            actions += [self.deliver] * 3
+        if self.phase == "starting":
+            is_broken = self.world.is_broken and self.model == min(self.world.models)
+            actions += [self.start_fails if is_broken else self.start_succeeds] * 6
+            actions.append(self.start_fails)
+        if self.phase == "ready":
+            actions.append(self.dies)
+        if self.past and self.past[0].run != self.run:
+            actions.append(self.repeat_old_news)
+        return actions
 
     def repeat_old_news(self) -> None:
         """Tell something about an earlier run again; nobody may care."""
@@ -178,6 +199,8 @@ class World:
 
     concurrency_limit = 6
     is_adaptive = False
+    is_broken = False
+    """The first model never starts, nobody reloads, and time goes slower."""
 
     def __init__(
         self,
@@ -213,7 +236,12 @@ class World:
         self.numbers = 0
         self.steps = 0
         self.decided: dict[ModelId, int] = {}  # step of the swap that brought it up
+        self.swaps: dict[ModelId, Swap] = {}  # as of the last step
         self.outcomes: dict[TicketId, str] = {}
+        self.tickets: dict[TicketId, Ticket] = {}
+        self.requeued: set[TicketId] = set()
+        self.refusals: set[type[RequestError]] = set()
+        self.failures: dict[ModelId, tuple[int, float]] = {}  # in a row, and the last
 
     # -- what can happen -------------------------------------------------------
 
@@ -225,7 +253,9 @@ class World:
 
     def _actions(self) -> list[Action]:
         actions: list[Action] = [self._tick]
-        if self.steps % 5 == 0:  # now and then, or no model would ever get ready
+        if (
+            self.steps % 5 == 0 and not self.is_broken
+        ):  # now and then, or no model would ever get ready
             changed = sorted(self.models)[self.steps // 5 % len(self.models)]
             actions.append(lambda: self._redefine(changed))
             actions += [self._reload_the_same, self._take_away, self._bring_back]
@@ -243,19 +273,17 @@ class World:
             actions.append(lambda: self._finish(next(iter(self.uncounted))))
         actions += [lambda m=m: self._unload({m}) for m in self.processes]  # type: ignore[misc]  # bound default
         actions.append(lambda: self._unload(None))
+        if self.failures and self.steps % 11 == 0:
+            stubborn = next(iter(self.failures))
+            if stubborn in self.models:
+                actions.append(lambda: self._load(stubborn))
         for process in self.processes.values():
-            if process.outbox:
-                actions += [process.deliver] * 3
-            if process.phase == "starting":
-                actions += [process.start_succeeds, process.start_succeeds]
-                actions.append(process.start_fails)
-            if process.phase == "ready":
-                actions.append(process.dies)
-            if process.past and process.past[0].run != process.run:
-                actions.append(process.repeat_old_news)
+            actions += process.actions()
         actions += [lambda t=t: self._leave(t) for t in self.pending]  # type: ignore[misc]  # bound default
         actions += [lambda t=t: self._tell_gone(t) for t in self.gone]  # type: ignore[misc]  # bound default
         actions += [lambda t=t: self._finish(t) for t in self.leases]  # type: ignore[misc]  # bound default
+        again = [t for t in self.leases if t not in self.if_ready]
+        actions += [lambda t=t: self._give_back(t) for t in again[:1]]  # type: ignore[misc]  # bound default
         return actions
 
     def run_down(self) -> None:
@@ -272,7 +300,9 @@ class World:
             elif self.leases or self.uncounted:
                 self._finish(next(iter(self.leases or self.uncounted)))
             elif self.pending and (due := self.scheduler.next_deadline()) is not None:
-                self.clock.now = max(self.clock.now, due)  # a model lingers
+                self.clock.now = max(
+                    self.clock.now, due
+                )  # a model lingers, or is doubted
                 self.loop._carry_out(
                     self.scheduler.tick(self.clock.now), self.clock.now
                 )
@@ -280,7 +310,7 @@ class World:
                 break
             self._settle()
         assert not self.pending, "a ticket was never answered"
-        assert self.scheduler.queue() == []
+        assert queue_of(self.scheduler, self.clock.now) == []
         assert all(reply.offers == 1 for reply in self.unloads)
         self._shut_down()
 
@@ -290,10 +320,25 @@ class World:
         self.numbers += 1
         number = TicketId(self.numbers)
         reply = self.pending[number] = CountingReply()
-        if admission is not Admission.SERVE:
+        if admission in {Admission.IF_READY, Admission.UNCOUNTED}:
             self.if_ready[number] = admission
-        self.tell(Submit(Ticket(number, model, self.clock.now, admission), reply))
+        if admission is Admission.LOAD:
+            self.failures.pop(model, None)
+        ticket = Ticket(number, model, self.clock.now, admission)
+        self.tickets[number] = ticket
+        self.tell(Submit(ticket, reply))
         return reply
+
+    def _give_back(self, number: TicketId) -> None:
+        """The run did not take the request: it waits once more, as old as it is."""
+        lease = self.leases.pop(number)
+        assert lease.disown()
+        del self.outcomes[number]
+        self.requeued.add(number)
+        reply = self.pending[number] = CountingReply()
+        self.tell(Requeue(self.tickets[number], lease.run, reply))
+        lease.done()  # is of no effect any more
+        self._pump()
 
     def _ask_for_what_is_ready(self, model: ModelId, terms: Admission) -> None:
         """Answered at once, by yes only if the model is ready; starts nothing."""
@@ -304,6 +349,9 @@ class World:
         assert self.starts == starts
         if isinstance(reply.wait(0), Lease):
             assert before is ProcessState.READY
+
+    def _load(self, model: ModelId) -> None:
+        self._submit(model, Admission.LOAD)
 
     def _leave(self, number: TicketId) -> None:
         """Hang up; the router may still offer something to the reply."""
@@ -372,6 +420,7 @@ class World:
         return GroupPlanner(self.groups)
 
     def _reload(self) -> None:
+        self.failures.clear()
         self.models = make_models(self.groups, self.versions, self.concurrency_limit)
         self.planner = self._make_planner()
         for process in self.processes.values():
@@ -389,7 +438,7 @@ class World:
         assert reply.wait(0) is None
 
     def _tick(self) -> None:
-        self.clock.now += 20.0
+        self.clock.now += 0.7 if self.is_broken else 20.0
         deadline = self.scheduler.next_deadline()
         if deadline is not None and deadline <= self.clock.now:
             self.loop._carry_out(self.scheduler.tick(self.clock.now), self.clock.now)
@@ -409,7 +458,11 @@ class World:
     # -- the laws --------------------------------------------------------------
 
     def check_may_start(self, model: ModelId) -> None:
-        """Nothing runs that the planner forbids beside *model*."""
+        """Nothing runs that the planner forbids beside *model*, and R10 is kept."""
+        count, last_s = self.failures.get(model, (0, 0.0))
+        if count >= 3:
+            pause_s = min(60.0, 2.0 ** (count - 3))
+            assert self.clock.now >= last_s + pause_s, "too soon after failures"
         live = sorted(p.model for p in self.processes.values() if p.phase != "stopped")
         assert not set(live) - set(self.models), "what was removed is still there"
         for other in live:
@@ -431,6 +484,17 @@ class World:
             assert model not in self.planner.eviction_for(other, [model])
             assert self.decided.get(other, self.steps) >= decided
 
+    def note_start(self, started: Started) -> None:
+        """Count failures in a row, of starts that were not called off."""
+        model = started.model
+        if self.scheduler.states().get(model) is not ProcessState.STARTING:
+            return
+        if started.error is None:
+            self.failures.pop(model, None)
+        elif not isinstance(started.error, StartAbortedError):
+            count = self.failures.get(model, (0, 0.0))[0]
+            self.failures[model] = count + 1, self.clock.now
+
     def check_may_stop(self, model: ModelId) -> None:
         """No run with leases is stopped, except by unload, shutdown or a reload."""
         if not self.is_unloading:
@@ -446,8 +510,13 @@ class World:
         """Collect the answers given and compare the counts."""
         self.steps += 1
         running = {p.model for p in self.processes.values() if p.phase != "stopped"}
-        current = set(self.fifo._board.swaps) | running
-        self.decided = {m: self.decided.get(m, self.steps) for m in current}
+        swaps = dict(self.fifo._board.swaps)
+        begun = {m for m, swap in swaps.items() if self.swaps.get(m) is not swap}
+        self.decided = {
+            m: self.steps if m in begun else self.decided.get(m, self.steps)
+            for m in running | swaps.keys()
+        }
+        self.swaps = swaps
         for number, reply in list(self.pending.items()):
             assert reply.offers <= 1
             try:
@@ -459,6 +528,7 @@ class World:
             del self.pending[number]
             if isinstance(answer, RequestError):
                 self.outcomes[number] = "refused"
+                self.refusals.add(type(answer))
             else:
                 self.outcomes[number] = "granted"
                 terms = self.if_ready.get(number, Admission.SERVE)
@@ -468,7 +538,9 @@ class World:
             *(model.leases for model in self.fifo._board.models.values())
         )
         assert counted == set(self.leases)
-        known = {queued.ticket.id for queued in self.scheduler.queue()}
+        known = {
+            queued.ticket.id for queued in queue_of(self.scheduler, self.clock.now)
+        }
         assert known == set(self.pending) | set(self.gone) & known
         assert set(self.loop._replies) <= set(self.pending) | set(self.gone)
 

@@ -84,15 +84,12 @@ def test_r4_nobody_waits_longer_than_the_bound(layout: str) -> None:
         assert world.late == [], f"seed {seed}"
 
 
-def test_r4_without_the_rule_the_bound_does_not_hold() -> None:
+@pytest.mark.parametrize("layout", ALL)
+def test_r4_without_the_rule_the_bound_does_not_hold(layout: str) -> None:
     """So the check above can fail: steady traffic on one model starves another."""
-    late = [
-        layout
-        for layout in ALL
-        if any(starve(layout, seed, is_bounded=False).late for seed in range(4))
-    ]
+    are_late = any(starve(layout, seed, is_bounded=False).late for seed in range(4))
 
-    assert set(ALL) - set(late) <= {"all together"}  # where nobody makes room
+    assert are_late == (layout != "all together")  # where nobody makes room
 
 
 def test_r4_one_starving_model_waits_for_one_generation_stop_and_load() -> None:
@@ -107,7 +104,7 @@ def test_r4_one_starving_model_waits_for_one_generation_stop_and_load() -> None:
     assert world.late == []
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(
     layout=st.sampled_from(sorted(ALL)),
     seed=st.integers(0, 1 << 20),

@@ -6,6 +6,7 @@ urllib3 in ``relay``, psutil and ``OSError`` in ``process``. Only
 ``web/errors.py`` turns these into HTTP.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -318,6 +319,57 @@ class StartAbortedError(ProcessError):
     code = "start_aborted"
 
 
+class StartsRefusedError(RequestError):
+    """The model has failed to start so often that the next attempt has to wait.
+
+    Attributes:
+        model: the model's id.
+        last: the latest failure.
+        failures: how many starts in a row have failed.
+        retry_after_s: when the next one is made, if somebody asks then.
+    """
+
+    status = 503
+    code = "start_refused"
+
+    def __init__(
+        self,
+        model: ModelId,
+        last: ProcessError,
+        *,
+        failures: int,
+        retry_after_s: float,
+    ) -> None:
+        self.model = model
+        self.last = last
+        self.failures = failures
+        self.retry_after_s = retry_after_s
+        super().__init__(
+            f"model {model} has failed to start {failures} times in a row; the next "
+            f"attempt is possible in {self._seconds} s; the last failure: "
+            f"{str(last).removeprefix('unspecific error: ')}"
+        )
+
+    @property
+    def _seconds(self) -> int:
+        return max(1, math.ceil(self.retry_after_s))
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return ``Retry-After`` in seconds."""
+        return {"Retry-After": str(self._seconds)}
+
+    @property
+    def detail(self) -> Mapping[str, object]:
+        """Return the facts of the last failure and when to come again."""
+        return {
+            **self.last.detail,
+            "cause": self.last.cause,
+            "failures": self.failures,
+            "retry_after_s": self._seconds,
+        }
+
+
 # --- upstreams ---------------------------------------------------------------
 
 
@@ -335,6 +387,28 @@ class UpstreamError(RequestError):
     def __init__(self, message: str, *, request_sent: bool = True) -> None:
         self.request_sent = request_sent
         super().__init__(message)
+
+
+class ModelDiedError(UpstreamError):
+    """A model's process ended before it answered a request.
+
+    Attributes:
+        ended: how.
+    """
+
+    code = "model_exited"
+
+    def __init__(self, ended: ProcessError, *, request_sent: bool) -> None:
+        self.ended = ended
+        what = str(ended).removeprefix("unspecific error: ")
+        super().__init__(
+            f"model {ended.model} did not answer: {what}", request_sent=request_sent
+        )
+
+    @property
+    def detail(self) -> Mapping[str, object]:
+        """Return how the process ended."""
+        return self.ended.detail
 
 
 class UpstreamTimeoutError(UpstreamError):

@@ -5,7 +5,7 @@ of request and answer.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from swapper.net.http1 import Framing, Headers
@@ -26,7 +26,7 @@ from swapper.relay.transport import (
     UpstreamSession,
 )
 from swapper.relay.tunnel import Tunnel
-from swapper.relay.upload import BodySource
+from swapper.relay.upload import SMALL_BYTES, BodySource, read_all
 from swapper.sync import CancelToken
 
 
@@ -62,6 +62,20 @@ class UpstreamRequest:
         """Return the length of ``source`` in bytes, None if unknown."""
         source = self.source
         return len(source) if isinstance(source, bytes) else self.content_length
+
+    def in_hand(self) -> "UpstreamRequest":
+        """Return the request with a small body read whole; others are not touched.
+
+        Then it can be forwarded again after an ``UpstreamError`` that says that
+        nothing was sent.
+
+        Raises:
+            ClientGoneError: the body broke off.
+        """
+        source, length = self.source, self.length
+        if isinstance(source, bytes) or length is None or length > SMALL_BYTES:
+            return self
+        return replace(self, body=read_all(source, length))
 
 
 class UpstreamResponse:

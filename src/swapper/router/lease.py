@@ -1,8 +1,22 @@
 """What a grant hands over."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from swapper.core.ids import ModelId, RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How a request waited.
+
+    Attributes:
+        position: where it stood when it came; see ``Standing.position``.
+        seconds: from its arrival to the grant.
+    """
+
+    position: int
+    seconds: float
 
 
 class Lease:
@@ -18,9 +32,18 @@ class Lease:
         proxy: base URL where that run is reached.
         started_s: when that run was started, on the router's monotonic clock.
         ready_s: when it became ready.
+        wait: of the request, for the lease; None if it got it at once.
     """
 
-    __slots__ = ("_on_done", "model", "proxy", "ready_s", "run", "started_s")
+    __slots__ = (
+        "_on_done",
+        "model",
+        "proxy",
+        "ready_s",
+        "run",
+        "started_s",
+        "wait",
+    )
 
     def __init__(
         self,
@@ -31,12 +54,14 @@ class Lease:
         *,
         started_s: float = 0.0,
         ready_s: float = 0.0,
+        wait: Wait | None = None,
     ) -> None:
         self.model = model
         self.run = run
         self.proxy = proxy
         self.started_s = started_s
         self.ready_s = ready_s
+        self.wait = wait
         self._on_done = [on_done]  # list.pop makes done() happen once
 
     def done(self) -> None:
@@ -46,3 +71,11 @@ class Lease:
         except IndexError:
             return
         on_done()
+
+    def disown(self) -> bool:
+        """Give up the right to end it, once; return whether it was still there."""
+        try:
+            self._on_done.pop()
+        except IndexError:
+            return False
+        return True

@@ -14,7 +14,15 @@ from swapper.router.lease import Lease
 from swapper.router.loop import OnStates, ProcessSpawner, RouterLoop
 from swapper.router.messages import Inspect, Reload, Shutdown, Unload
 from swapper.router.pending import PendingLease
-from swapper.scheduler import Admission, Queued, QueueRules, Scheduler, Ticket
+from swapper.scheduler import (
+    Admission,
+    Queued,
+    QueueRules,
+    Scheduler,
+    Ticket,
+    WaitingModel,
+    in_queue_order,
+)
 from swapper.sync import CancelToken, Reply
 
 
@@ -64,9 +72,14 @@ class LocalRouter:
         """
         number, now = TicketId(next(self._numbers)), self._clock.monotonic()
         ticket = Ticket(number, model, now, admission)
-        return PendingLease(ticket, self._loop.post, token)
+        return PendingLease(ticket, self._loop.post, token, self._clock)
 
-    def acquire(self, model: ModelId, token: CancelToken) -> Lease:
+    def acquire(
+        self,
+        model: ModelId,
+        token: CancelToken,
+        admission: Admission = Admission.SERVE,
+    ) -> Lease:
         """Wait until *model* may serve a request and return the permission.
 
         Blocks as long as loads and other requests take.
@@ -75,7 +88,7 @@ class LocalRouter:
             ClientGoneError: *token* was cancelled first.
             RequestError: the model cannot serve; see ``PendingLease.wait``.
         """
-        return self.submit(model, token).wait()
+        return self.submit(model, token, admission).wait()
 
     def unload(self, models: Collection[ModelId] | None = None) -> None:
         """Stop these models (None: all); return when they have stopped.
@@ -141,13 +154,20 @@ class LocalRouter:
         return self._loop.counts
 
     def queue(self) -> Sequence[Queued]:
-        """Return the waiting tickets; asks the router thread."""
-        reply: Reply[Sequence[Queued]] = Reply()
+        """Return the waiting tickets: those whose model is being loaded, then the queue.
+
+        Asks the router thread.
+        """
+        reply: Reply[Sequence[WaitingModel]] = Reply()
         try:
             self._loop.inbox.put(Inspect(reply))
         except InboxClosedError:
             return ()
-        return reply.wait()
+        return in_queue_order(reply.wait())
+
+    def now(self) -> float:
+        """Return the time on the clock that ``Ticket.arrived_s`` is of."""
+        return self._clock.monotonic()
 
     def shutdown(self, budget_s: float) -> bool:
         """Refuse new requests, stop all models and end the router thread.

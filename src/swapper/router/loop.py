@@ -8,6 +8,7 @@ explains the whole.
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol, TypeAlias, assert_never
@@ -24,12 +25,15 @@ from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
 from swapper.core.states import ProcessState
 from swapper.process.messages import Exited, Started, Stopped
 from swapper.router.counts import RouterCounts
-from swapper.router.lease import Lease
+from swapper.router.endings import Endings
+from swapper.router.lease import Lease, Wait
 from swapper.router.messages import (
     Cancel,
+    Explain,
     Inspect,
     Locate,
     Reload,
+    Requeue,
     RouterMessage,
     ServeDone,
     Shutdown,
@@ -46,6 +50,7 @@ from swapper.scheduler import (
     Scheduler,
     StartModel,
     StopModel,
+    Ticket,
 )
 from swapper.sync import Inbox, OwnerThread, Reply
 
@@ -118,10 +123,10 @@ class RouterLoop:
         self._unloads: dict[UnloadId, Reply[RequestError | None]] = {}
         self._shutdown: Shutdown | None = None
         self._give_up_at: float | None = None
-        self._places: Mapping[TicketId, int] | None = None  # made when asked for
-        self.states: Mapping[ModelId, ProcessState] = MappingProxyType(
-            scheduler.states()
-        )
+        self._positions: dict[TicketId, int] = {}  # of those waiting, on arrival
+        self._endings = Endings()
+        self._published: Mapping[ModelId, ProcessState] | None = None
+        self.states: Mapping[ModelId, ProcessState] = scheduler.states()
         self.runs: Mapping[ModelId, ModelConfig] = MappingProxyType({})
         self.processes = {id_: spawn(id_, self.notify) for id_ in models}
         self.counts = RouterCounts()
@@ -231,30 +236,33 @@ class RouterLoop:
         deadline = self.deadline()  # may pass while messages never cease to come
         if message is None or (deadline is not None and deadline <= now):
             self._carry_out(self._scheduler.tick(now), now)
+            self._endings.expire(now)
         self._publish()
 
     def deadline(self) -> float | None:
         """Return when ``step(None)`` is wanted if no message comes; None for never."""
         if self._give_up_at is not None:
             return self._give_up_at
-        return self._scheduler.next_deadline()
+        times = (self._scheduler.next_deadline(), self._endings.deadline())
+        return min((at for at in times if at is not None), default=None)
 
     def _handle(self, message: RouterMessage, now: float) -> None:
         logger.debug("router message=%r", message)
         match message:
-            case Submit(ticket, reply):
-                self._replies[ticket.id] = reply
-                effects = self._scheduler.submit(ticket, now)
+            case Submit() | Requeue():
+                self._take(message, now)
+                return
             case Cancel(ticket_id):
                 self._replies.pop(ticket_id, None)
+                self._positions.pop(ticket_id, None)
                 effects = self._scheduler.cancel(ticket_id, now)
             case ServeDone(ticket_id):
                 effects = self._scheduler.serve_done(ticket_id, now)
             case Unload(unload, models, answer):
                 self._unloads[unload] = answer
                 effects = self._scheduler.unload(unload, models, now)
-            case Inspect() | Locate():
-                self._show(message)
+            case Inspect() | Locate() | Explain():
+                self._show(message, now)
                 return
             case Reload():
                 effects = self._reload(message, now)
@@ -266,6 +274,20 @@ class RouterLoop:
                 assert_never(message)
         self._carry_out(effects, now)
 
+    def _take(self, message: Submit | Requeue, now: float) -> None:
+        """Take a ticket, and note where it stands if it has to wait."""
+        ticket = message.ticket
+        self._replies[ticket.id] = message.reply
+        if isinstance(message, Submit):
+            effects = self._scheduler.submit(ticket, now)
+        else:
+            effects = self._scheduler.requeue(ticket, message.run, now)
+        self._carry_out(effects, now)
+        if ticket.id in self._replies:
+            position = self._scheduler.place(ticket.id)
+            if position is not None:
+                self._positions[ticket.id] = position
+
     def _learn(self, fact: Started | Exited | Stopped, now: float) -> Sequence[Effect]:
         match fact:
             case Started(model, run, error):
@@ -275,33 +297,37 @@ class RouterLoop:
                 elif not isinstance(error, StartAbortedError):
                     self.counts.failed(model)
                 return self._scheduler.started(model, run, error, now)
-            case Exited(model, run):
+            case Exited(model, run, ended):
                 self.counts.died(model)
+                self._endings.note(model, run, ended)
                 return self._scheduler.exited(model, run, now)
             case Stopped(model, run):
+                self._endings.note(model, run, None)
                 return self._scheduler.stopped(model, run, now)
             case _:
                 assert_never(fact)
 
-    def _show(self, asked: Inspect | Locate) -> None:
-        if isinstance(asked, Inspect):
-            asked.reply.offer(self._scheduler.queue())
-            return
-        if self._places is None:  # many may ask between two changes of the queue
-            queue = self._scheduler.queue()
-            self._places = {q.ticket.id: q.position for q in queue}
-        asked.reply.offer(self._places.get(asked.ticket))
+    def _show(self, asked: Inspect | Locate | Explain, now: float) -> None:
+        match asked:
+            case Explain():
+                self._endings.ask(asked)
+            case Inspect(reply):
+                reply.offer(self._scheduler.waiting(now))
+            case Locate(ticket, where):
+                where.offer(self._scheduler.standing(ticket, now))
+            case _:
+                assert_never(asked)
 
     def _carry_out(self, effects: Sequence[Effect], now: float) -> None:
-        self._places = None
-        todo = list(effects)
+        todo = deque(effects)
         while todo:
-            effect = todo.pop(0)
+            effect = todo.popleft()
             match effect:
                 case Grant(ticket, run):
-                    if not self._grant(ticket.id, ticket.model, run):
+                    if not self._grant(ticket, run, now):
                         todo += self._scheduler.serve_done(ticket.id, now)
                 case Refuse(ticket, error):
+                    self._positions.pop(ticket.id, None)
                     self._replies.pop(ticket.id).offer(error)
                 case StartModel(model, run):
                     logger.info("start model=%s run=%d", model, run)
@@ -316,21 +342,25 @@ class RouterLoop:
                 case ForgetModel(model):
                     for facts in (self._started, self._began_s, self._ready_s):
                         facts.pop(model, None)
+                    self._endings.forget(model)
                     self.processes.pop(model).shutdown(0.0)
                 case _:
                     assert_never(effect)
 
-    def _grant(self, ticket: TicketId, model: ModelId, run: RunId) -> bool:
+    def _grant(self, ticket: Ticket, run: RunId, now: float) -> bool:
         """Count the lease if and only if the caller took it (router.md section 3)."""
+        model, number = ticket.model, ticket.id
+        position = self._positions.pop(number, None)
         lease = Lease(
             model,
             run,
             self._started[model].proxy,
-            lambda: self._end_lease(ticket),
+            lambda: self._end_lease(number),
             started_s=self._began_s[model],
             ready_s=self._ready_s[model],
+            wait=None if position is None else Wait(position, now - ticket.arrived_s),
         )
-        reply = self._replies.pop(ticket, None)
+        reply = self._replies.pop(number, None)
         return reply is not None and reply.offer(lease)
 
     def _tell(self, news: AnswerUnload | Remark) -> None:
@@ -379,8 +409,11 @@ class RouterLoop:
 
     def _publish(self) -> None:
         states = self._scheduler.states()
+        if states is self._published:
+            return
+        self._published = states
         if states != self.states:
-            self.states = MappingProxyType(states)
+            self.states = states
             self._on_states(self.states)
             self.runs = MappingProxyType(
                 {
@@ -399,6 +432,7 @@ class RouterLoop:
             _refuse(message, error)
         for reply in self._replies.values():
             reply.offer(error)
+        self._endings.close()
         for unload in self._unloads.values():
             unload.offer(None if self._scheduler.is_at_rest else error)
         self.states = MappingProxyType(
@@ -410,8 +444,10 @@ class RouterLoop:
 
 def _refuse(message: RouterMessage, error: RequestError) -> None:
     match message:
-        case Submit(_, reply):
+        case Submit(_, reply) | Requeue(_, _, reply):
             reply.offer(error)
+        case Explain():
+            message.reply.offer(None)
         case Unload(_, _, answer) | Reload(_, _, _, answer):
             answer.offer(error)
         case Inspect(view):

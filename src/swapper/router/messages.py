@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from swapper.config.schema import ModelConfig
-from swapper.core.errors import RequestError
-from swapper.core.ids import ModelId, TicketId, UnloadId
+from swapper.core.errors import ProcessError, RequestError
+from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
 from swapper.planner import Planner
 from swapper.process.messages import Exited, Started, Stopped
 from swapper.router.lease import Lease
-from swapper.scheduler import Queued, QueueRules, Ticket
+from swapper.scheduler import QueueRules, Standing, Ticket, WaitingModel
 from swapper.sync import Reply
 
 
@@ -41,6 +41,35 @@ class ServeDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Requeue:
+    """A granted run did not take the request: end the lease, ask again.
+
+    Attributes:
+        run: the one granted.
+        reply: takes the place of the one that was answered.
+    """
+
+    ticket: Ticket
+    run: RunId
+    reply: Reply[Lease | RequestError]
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Somebody wants to know how a run ended, for it broke off a request.
+
+    Attributes:
+        until: how long to wait for the news, on the router's clock.
+        reply: offered why it ended by itself; None if it did not, or not yet.
+    """
+
+    model: ModelId
+    run: RunId
+    until: float
+    reply: Reply[ProcessError | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Unload:
     """Stop models; answered when they have stopped.
 
@@ -56,9 +85,9 @@ class Unload:
 
 @dataclass(frozen=True, slots=True)
 class Inspect:
-    """Somebody wants to see the queue."""
+    """Somebody wants to see who waits."""
 
-    reply: Reply[Sequence[Queued]]
+    reply: Reply[Sequence[WaitingModel]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +109,14 @@ class Reload:
 
 @dataclass(frozen=True, slots=True)
 class Locate:
-    """A caller wants to know its place.
+    """A caller wants to know where it stands.
 
     Attributes:
-        reply: offered ``Queued.position``, None if the ticket does not wait.
+        reply: offered None if the ticket does not wait.
     """
 
     ticket: TicketId
-    reply: Reply[int | None]
+    reply: Reply[Standing | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +136,8 @@ RouterMessage: TypeAlias = (
     Submit
     | Cancel
     | ServeDone
+    | Requeue
+    | Explain
     | Unload
     | Inspect
     | Reload

@@ -1,33 +1,56 @@
 """A request on its way to a lease, as its caller sees it."""
 
 from collections.abc import Callable
+from typing import Final
 
+from swapper.core.clock import Clock
 from swapper.core.errors import (
     InboxClosedError,
+    ProcessError,
     RequestCancelledError,
     RequestError,
     ShuttingDownError,
 )
 from swapper.router.lease import Lease
-from swapper.router.messages import Cancel, Locate, RouterMessage, Submit
-from swapper.scheduler import Ticket
+from swapper.router.messages import (
+    Cancel,
+    Explain,
+    Locate,
+    Requeue,
+    RouterMessage,
+    Submit,
+)
+from swapper.scheduler import Admission, Standing, Ticket
 from swapper.sync import CancelToken, Reply
+
+NEWS_WITHIN_S: Final = 1.0
+"""How long the news of a process's end may take to come after its connection broke."""
 
 
 class PendingLease:
     """A submitted ticket: wait for it, ask where it stands, or give it up.
 
     Ends in exactly one of three ways: ``wait`` returns a lease, ``wait`` raises, or
-    ``close`` comes first. Whoever made it calls ``close`` in the end.
+    ``close`` comes first. Whoever made it calls ``close`` in the end. A lease that was
+    of no use can be given back once, by ``again``.
     """
 
-    __slots__ = ("_binding", "_post", "_reply", "ticket")
+    __slots__ = (
+        "_binding",
+        "_clock",
+        "_is_second",
+        "_post",
+        "_reply",
+        "_token",
+        "ticket",
+    )
 
     def __init__(
         self,
         ticket: Ticket,
         post: Callable[[RouterMessage], None],
         token: CancelToken,
+        clock: Clock,
     ) -> None:
         """Submit *ticket*; a cancelled *token* takes it out of the queue again.
 
@@ -35,12 +58,16 @@ class PendingLease:
             ticket: of the request.
             post: see ``RouterLoop.post``.
             token: of the request.
+            clock: of the router.
 
         Raises:
             ShuttingDownError: the router has ended.
         """
         self.ticket = ticket
         self._post = post
+        self._token = token
+        self._clock = clock
+        self._is_second = False
         self._reply: Reply[Lease | RequestError] = Reply()
         try:
             post(Submit(ticket, self._reply))
@@ -63,17 +90,52 @@ class PendingLease:
             raise answer.with_traceback(None)  # one error may answer many callers
         return answer
 
-    def place(self) -> int | None:
+    def standing(self) -> Standing | None:
         """Return where the ticket stands at this moment; asks the router thread.
 
         Returns:
-            Its 1-based place among the tickets that wait for room; 0 if its model is
-            being loaded; None if it does not wait any more: then ``wait`` returns or
-            raises at once. A ticket just submitted has been decided on by then.
+            None if it does not wait any more: then ``wait`` returns or raises at once.
+            A ticket just submitted has been decided on by then.
         """
-        reply: Reply[int | None] = Reply()
+        reply: Reply[Standing | None] = Reply()
         try:
             self._post(Locate(self.ticket.id, reply))
+        except InboxClosedError:
+            return None
+        return reply.wait()
+
+    def again(self, lease: Lease) -> bool:
+        """Give back a lease whose run took no byte of the request, and wait once more.
+
+        The ticket keeps its age in the queue. The thread that waits, once.
+
+        Returns:
+            Whether ``wait`` is to be called again; False if this was the second
+            lease, if the request starts nothing, or if the router has ended.
+        """
+        if self._is_second or self.ticket.admission is not Admission.SERVE:
+            return False
+        if not lease.disown():
+            return False
+        self._is_second = True
+        reply: Reply[Lease | RequestError] = Reply()
+        try:
+            self._post(Requeue(self.ticket, lease.run, reply))
+        except InboxClosedError:
+            return False
+        self._reply = reply
+        self._binding = self._token.bind(self._leave)
+        return True
+
+    def ending(self, lease: Lease) -> ProcessError | None:
+        """Return how the lease's run ended by itself; blocks for a moment.
+
+        None if it goes on, was stopped, or the news did not come in time.
+        """
+        reply: Reply[ProcessError | None] = Reply()
+        until = self._clock.monotonic() + NEWS_WITHIN_S
+        try:
+            self._post(Explain(lease.model, lease.run, until, reply))
         except InboxClosedError:
             return None
         return reply.wait()

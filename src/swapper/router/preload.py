@@ -7,6 +7,7 @@ from contextlib import suppress
 from swapper.core.errors import ClientGoneError, InboxClosedError, RequestError
 from swapper.core.ids import ModelId
 from swapper.router.local import LocalRouter
+from swapper.scheduler import Admission
 from swapper.sync import CancelToken, Inbox, OwnerThread
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Preloader:
         if self._token.cancelled:
             return
         try:
-            self._router.acquire(model, self._token).done()
+            self._router.acquire(model, self._token, Admission.LOAD).done()
         except ClientGoneError:
             return
         except RequestError as exc:

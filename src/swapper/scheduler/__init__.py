@@ -13,11 +13,14 @@ from swapper.scheduler.base import (
     Refuse,
     Remark,
     Scheduler,
+    Standing,
     StartModel,
     StopModel,
     StopReason,
     SwapPolicy,
     Ticket,
+    WaitingModel,
+    in_queue_order,
 )
 from swapper.scheduler.fifo import FifoScheduler
 from swapper.scheduler.registry import SchedulerInputs, make_scheduler, queue_rules
@@ -39,6 +42,7 @@ __all__ = [
     "Remark",
     "Scheduler",
     "SchedulerInputs",
+    "Standing",
     "StartModel",
     "StopModel",
     "StopReason",
@@ -46,6 +50,8 @@ __all__ = [
     "SwapTime",
     "SwapTimes",
     "Ticket",
+    "WaitingModel",
+    "in_queue_order",
     "make_scheduler",
     "queue_rules",
 ]

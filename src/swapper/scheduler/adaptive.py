@@ -16,19 +16,20 @@ from swapper.scheduler.base import (
     Admission,
     Effect,
     Grant,
-    Queued,
     QueueRules,
     Refuse,
     Remark,
+    Standing,
     StartModel,
     StopModel,
     StopReason,
     Ticket,
+    WaitingModel,
 )
 from swapper.scheduler.fifo import FifoScheduler
 from swapper.scheduler.habits import Habits
 from swapper.scheduler.linger import LingerPolicy
-from swapper.scheduler.swap_times import SwapTimes
+from swapper.scheduler.swap_times import LearnedElsewhere, SwapTimes
 
 
 class AdaptiveScheduler:
@@ -57,7 +58,13 @@ class AdaptiveScheduler:
         self._habits = Habits(swap_times)
         self._attendance = Attendance()
         self._policy = LingerPolicy(self._habits, self._attendance)
-        self.fifo = FifoScheduler(models, planner, rules=rules, policy=self._policy)
+        self.fifo = FifoScheduler(
+            models,
+            planner,
+            rules=rules,
+            policy=self._policy,
+            times=LearnedElsewhere(swap_times),
+        )
 
     # -- facts -----------------------------------------------------------------
 
@@ -76,6 +83,14 @@ class AdaptiveScheduler:
         if idle is not None:
             self._habits.idles(idle, now)
         return self._watch(self.fifo.serve_done(ticket, now), now)
+
+    def requeue(self, ticket: Ticket, run: RunId, now: float) -> list[Effect]:
+        """Queue a granted ticket again; see ``Scheduler.requeue``."""
+        idle = self._attendance.leaves(ticket.id)
+        if idle is not None:
+            self._habits.idles(idle, now)
+        self._attendance.waits(ticket)
+        return self._watch(self.fifo.requeue(ticket, run, now), now)
 
     def started(
         self, model: ModelId, run: RunId, error: ProcessError | None, now: float
@@ -123,13 +138,21 @@ class AdaptiveScheduler:
         """Return when ``tick`` is wanted, None for never."""
         return self.fifo.next_deadline()
 
-    def states(self) -> dict[ModelId, ProcessState]:
-        """Return a copy of every model's state, in order of ids."""
+    def states(self) -> Mapping[ModelId, ProcessState]:
+        """Return every model's state; see ``Scheduler.states``."""
         return self.fifo.states()
 
-    def queue(self) -> Sequence[Queued]:
-        """Return the waiting tickets, those waiting for room in queue order."""
-        return self.fifo.queue()
+    def place(self, ticket: TicketId) -> int | None:
+        """Return the place of a ticket; see ``Scheduler.place``."""
+        return self.fifo.place(ticket)
+
+    def standing(self, ticket: TicketId, now: float) -> Standing | None:
+        """Return where a ticket stands; see ``Scheduler.standing``."""
+        return self.fifo.standing(ticket, now)
+
+    def waiting(self, now: float) -> Sequence[WaitingModel]:
+        """Return who waits; see ``Scheduler.waiting``."""
+        return self.fifo.waiting(now)
 
     @property
     def is_at_rest(self) -> bool:

@@ -30,6 +30,10 @@ class Admission(Enum):
     SERVE = "serve"
     """Start the model if need be, and wait for it."""
 
+    LOAD = "load"
+    """As SERVE, by somebody who may have mended what kept the model from starting:
+    failed starts are forgotten, and it is tried again at once."""
+
     IF_READY = "if ready"
     """Only if the model is ready; the lease counts like any other."""
 
@@ -133,16 +137,73 @@ Effect: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
-class Queued:
-    """One waiting ticket.
+class Standing:
+    """Where a waiting ticket stands.
 
     Attributes:
         position: 1-based place among the tickets waiting for room; 0 for one whose
             model is being loaded.
+        estimate_s: seconds until its model can serve it; None if not known.
+    """
+
+    position: int
+    estimate_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """One waiting ticket.
+
+    Attributes:
+        position: see ``Standing``.
+        why: what it waits for, a phrase for people.
+        estimate_s: see ``Standing``.
     """
 
     ticket: Ticket
     position: int
+    why: str = ""
+    estimate_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingModel:
+    """The tickets that wait for one model, for one and the same thing.
+
+    Attributes:
+        rank: of models that wait for room: smaller goes first, the same goes by
+            ticket; None for one that is being loaded.
+        tickets: in order.
+        why: see ``Queued``.
+        estimate_s: see ``Standing``.
+    """
+
+    model: ModelId
+    rank: float | None
+    tickets: tuple[Ticket, ...]
+    why: str
+    estimate_s: float | None
+
+
+def in_queue_order(waiting: Sequence[WaitingModel]) -> list[Queued]:
+    """Return every ticket with its position: those being loaded, then the queue."""
+    loading = [
+        Queued(ticket, 0, entry.why, entry.estimate_s)
+        for entry in waiting
+        if entry.rank is None
+        for ticket in entry.tickets
+    ]
+    queue = [
+        (entry.rank, ticket.id, ticket, entry)
+        for entry in waiting
+        if entry.rank is not None
+        for ticket in entry.tickets
+    ]
+    queue.sort(key=lambda place: place[:2])
+    return loading + [
+        Queued(ticket, position, entry.why, entry.estimate_s)
+        for position, (_, _, ticket, entry) in enumerate(queue, 1)
+    ]
 
 
 MAX_WAIT_S: Final = 60.0
@@ -253,6 +314,14 @@ class Scheduler(Protocol):
         """End the lease of a granted ticket; unknown ones are ignored."""
         ...
 
+    def requeue(self, ticket: Ticket, run: RunId, now: float) -> Sequence[Effect]:
+        """End a lease whose *run* did not take the request, and queue it again.
+
+        The ticket keeps its age. It gets one more Grant or Refuse. The run is not
+        granted to anybody for a moment, for it has probably ended.
+        """
+        ...
+
     def started(
         self, model: ModelId, run: RunId, error: ProcessError | None, now: float
     ) -> Sequence[Effect]:
@@ -301,11 +370,25 @@ class Scheduler(Protocol):
         ...
 
     def states(self) -> Mapping[ModelId, ProcessState]:
-        """Return a copy of every model's state, in order of ids."""
+        """Return every model's state, in order of ids; never changed afterwards.
+
+        The same object as long as no state has changed.
+        """
         ...
 
-    def queue(self) -> Sequence[Queued]:
-        """Return the waiting tickets, those waiting for room in queue order."""
+    def place(self, ticket: TicketId) -> int | None:
+        """Return the ``Standing.position`` of a ticket, None if it does not wait."""
+        ...
+
+    def standing(self, ticket: TicketId, now: float) -> Standing | None:
+        """Return where a ticket stands, None if it does not wait.
+
+        Cheap, whatever the number of tickets: every waiting client may ask.
+        """
+        ...
+
+    def waiting(self, now: float) -> Sequence[WaitingModel]:
+        """Return who waits, by model; ``in_queue_order`` makes a queue of it."""
         ...
 
     @property

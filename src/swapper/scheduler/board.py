@@ -4,7 +4,10 @@ Whatever changes a model's state, its queue or a swap goes through here, so that
 is derived from them is never stale. Nothing here decides anything.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import RequestError
@@ -20,12 +23,17 @@ from swapper.scheduler.base import (
     StopReason,
     Ticket,
 )
+from swapper.scheduler.places import Places
 from swapper.scheduler.records import ModelRecord, Swap
+from swapper.scheduler.swap_times import SwapTimes
 
 _STOPPED = ProcessState.STOPPED
 _STARTING = ProcessState.STARTING
 _READY = ProcessState.READY
 _STOPPING = ProcessState.STOPPING
+
+_LATEST_COUNTS: Final = 0.3
+"""Weight of the latest request in a model's usual time."""
 
 
 class Board:
@@ -37,10 +45,14 @@ class Board:
         waiting: models with a queue, in no particular order.
         running: models that are not stopped, likewise.
         model_of: of every ticket that waits or is served.
+        times: how long loads and stops took.
     """
 
     def __init__(
-        self, models: Mapping[ModelId, ModelConfig], priority: Mapping[ModelId, int]
+        self,
+        models: Mapping[ModelId, ModelConfig],
+        priority: Mapping[ModelId, int],
+        times: SwapTimes,
     ) -> None:
         self.models = {
             id_: ModelRecord(models[id_], priority.get(id_, 0))
@@ -50,9 +62,12 @@ class Board:
         self.waiting: dict[ModelId, ModelRecord] = {}
         self.running: dict[ModelId, ModelRecord] = {}
         self.model_of: dict[TicketId, ModelId] = {}
+        self.times = times
+        self._places = Places()
         self._runs = 0
         self._effects: list[Effect] = []
         self._live: list[ModelId] | None = None
+        self._states: Mapping[ModelId, ProcessState] | None = None
 
     # -- looking ---------------------------------------------------------------
 
@@ -71,13 +86,39 @@ class Board:
             self._live = sorted(live | self.swaps.keys())
         return [id_ for id_ in self._live if id_ != model.id]
 
+    def colliding_swaps(
+        self, model: ModelRecord, evict: Collection[ModelId]
+    ) -> list[Swap]:
+        """Return the swaps in flight that one to *model* cannot go beside (rule 4)."""
+        return [
+            swap
+            for swap in self.swaps.values()
+            if swap.target.id in evict
+            or model.id in swap.evict
+            or not swap.stopping.isdisjoint(evict)
+        ]
+
     def is_leased(self, models: Iterable[ModelId]) -> bool:
         """Tell whether one of *models* serves a request."""
         return any(self.models[id_].leases for id_ in models)
 
+    def states(self) -> Mapping[ModelId, ProcessState]:
+        """Return every model's state, in order of ids; another one when it differs."""
+        if self._states is None:
+            states = {id_: model.shown_state for id_, model in self.models.items()}
+            self._states = MappingProxyType(states)
+        return self._states
+
+    def place_of(self, ticket: TicketId) -> int | None:
+        """Return ``Queued.position`` of a ticket, None if it does not wait."""
+        model = self.model_with(ticket)
+        if model is None or ticket in model.leases:
+            return None
+        return self._places.find(model.rank, ticket) if ticket in model.queue else 0
+
     def changed(self) -> None:
         """Note that models came or went, or changed their ways."""
-        self._live = None
+        self._live = self._states = None
 
     # -- tickets ---------------------------------------------------------------
 
@@ -92,6 +133,7 @@ class Board:
             return
         last = next(reversed(model.queue), TicketId(0))
         model.queue.update(tickets)
+        self._places.add(model.rank, tickets)
         if next(iter(tickets)) < last:
             model.queue = dict(sorted(model.queue.items()))
         self.waiting[model.id] = model
@@ -99,22 +141,60 @@ class Board:
     def take_queue(self, model: ModelRecord) -> dict[TicketId, Ticket]:
         """Empty the model's queue and return what was in it."""
         queue, model.queue = model.queue, {}
+        if queue:
+            self._places.remove(model.rank, queue)
         self._not_waiting(model)
         return queue
 
     def forget(self, model: ModelRecord, ticket: TicketId) -> None:
         """Take a waiting ticket out of queue and swap."""
         del self.model_of[ticket]
-        if model.queue.pop(ticket, None) is not None and not model.queue:
-            self._not_waiting(model)
+        if model.queue.pop(ticket, None) is not None:
+            self._places.remove(model.rank, (ticket,))
+            if not model.queue:
+                self._not_waiting(model)
         swap = self.swaps.get(model.id)
         if swap is not None:
             swap.waiters.pop(ticket, None)
 
-    def grant(self, model: ModelRecord, tickets: Mapping[TicketId, Ticket]) -> None:
+    def grant(
+        self, model: ModelRecord, tickets: Mapping[TicketId, Ticket], now: float
+    ) -> None:
         """Lease the present run to *tickets*."""
-        model.leases.update(tickets)
+        model.leases.update(dict.fromkeys(tickets, now))
         self._effects.extend(Grant(t, model.run) for t in tickets.values())
+
+    def end_lease(
+        self,
+        model: ModelRecord,
+        ticket: TicketId,
+        now: float,
+        *,
+        is_usual: bool = True,
+    ) -> None:
+        """Note that a request has been served, which tells how long they take."""
+        del self.model_of[ticket]
+        took_s = now - model.leases.pop(ticket)
+        if is_usual:
+            usual_s = took_s if model.usual_s is None else model.usual_s
+            model.usual_s = usual_s + (took_s - usual_s) * _LATEST_COUNTS
+        if not model.leases:
+            model.idle_since = now
+
+    def rerank(
+        self,
+        model: ModelRecord,
+        claim: frozenset[ModelId] | None,
+        priority: int | None = None,
+    ) -> None:
+        """Give a model another claim or priority, and its tickets their places."""
+        before = model.rank
+        model.claim = claim
+        if priority is not None:
+            model.priority = priority
+        if model.queue and model.rank != before:
+            self._places.remove(before, model.queue)
+            self._places.add(model.rank, model.queue)
 
     def refuse(self, tickets: Mapping[TicketId, Ticket], error: RequestError) -> None:
         """Answer *tickets* with *error*."""
@@ -130,7 +210,7 @@ class Board:
 
     def _not_waiting(self, model: ModelRecord) -> None:
         self.waiting.pop(model.id, None)
-        model.claim = model.not_before = None
+        model.claim = model.not_before = None  # nobody is filed under the rank
 
     # -- swaps and runs --------------------------------------------------------
 
@@ -150,34 +230,58 @@ class Board:
         self._live = None
         return self.swaps.pop(target.id)
 
-    def start(self, model: ModelRecord) -> None:
+    def start(self, model: ModelRecord, now: float) -> None:
         """Start a new run."""
         self._runs += 1
         model.run = RunId(self._runs)
         model.running = model.config
-        model.state = _STARTING  # STOPPED -> STARTING
+        model.state, model.began_s = _STARTING, now  # STOPPED -> STARTING
+        model.doubted_until = 0.0
         self.running[model.id] = model
-        self._live = None
+        self.changed()
         self._effects.append(StartModel(model.id, model.run))
 
+    def ready(self, model: ModelRecord, now: float) -> None:
+        """Note that the run is ready."""
+        known = self.times.get(model.id)
+        self.times.put(model.id, replace(known, load_s=now - model.began_s))
+        model.failures.forget()
+        model.state, model.idle_since = _READY, now  # STARTING -> READY
+        self._states = None
+
+    def ended(self, model: ModelRecord, now: float) -> None:
+        """Note that the run has ended by itself; what is left of it is cleaned up."""
+        model.state, model.began_s = _STOPPING, now  # STARTING, READY -> STOPPING
+        self._states = None
+
     def stop(
-        self, model: ModelRecord, reason: StopReason, target: ModelId | None = None
+        self,
+        model: ModelRecord,
+        reason: StopReason,
+        now: float,
+        target: ModelId | None = None,
     ) -> None:
         """Stop what runs or starts; nothing else."""
         if model.state in {_STARTING, _READY}:
-            model.state = _STOPPING  # STARTING, READY -> STOPPING
+            model.is_measured = model.state is _READY
+            self.ended(model, now)
             self._effects.append(StopModel(model.id, model.run, reason, target))
 
-    def gone(self, model: ModelRecord) -> None:
+    def gone(self, model: ModelRecord, now: float) -> None:
         """Note that nothing is left of the run."""
+        if model.is_measured:  # others end in their own way
+            known = self.times.get(model.id)
+            self.times.put(model.id, replace(known, stop_s=now - model.began_s))
         model.state, model.retires_at = _STOPPED, None  # STOPPING -> STOPPED
+        model.is_measured = False
         self.running.pop(model.id, None)
-        self._live = None
+        self.changed()
 
     def forget_if_gone(self, model: ModelRecord) -> None:
         """Forget a removed model once nothing of it is left."""
         if model.is_removed and model.state is _STOPPED and not model.leases:
             del self.models[model.id]
+            self.changed()
             self._effects.append(ForgetModel(model.id))
 
     # -- effects ---------------------------------------------------------------

@@ -17,8 +17,7 @@ oldest waits for nobody, so there is no deadlock; and whoever has had its turn i
 younger than all who still wait. docs/design/router.md has the bound and its proof.
 """
 
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
 
 from swapper.core.ids import ModelId
 from swapper.core.states import ProcessState
@@ -46,7 +45,7 @@ class Claims:
         """Take over another configuration; claims are made anew."""
         self._planner, self.max_wait_s = planner, max_wait_s
         for model in self._owed:
-            model.claim = None
+            self._board.rerank(model, None)
         self._owed = []
 
     def refresh(self, now: float) -> Sequence[ModelRecord]:
@@ -57,11 +56,12 @@ class Claims:
         if owed != self._owed:
             for model in self._owed:
                 if model not in owed:
-                    model.claim = None
+                    self._board.rerank(model, None)
             self._owed = owed
         for model in owed:
             if model.claim is None:
-                model.claim = frozenset(self._ask(model, self._board.beside(model)))
+                evict = self._ask(model, self._board.beside(model))
+                self._board.rerank(model, frozenset(evict))
         return owed
 
     def eviction_for(self, model: ModelRecord) -> tuple[ModelId, ...]:
@@ -91,6 +91,15 @@ class Claims:
                 return True
         return False
 
+    def first_before(
+        self, model: ModelRecord, evict: Sequence[ModelId]
+    ) -> ModelId | None:
+        """Return the oldest model whose claim keeps *model* waiting, if any does."""
+        for owed, claim in self._before(model):
+            if model.id in claim or not claim.isdisjoint(evict):
+                return owed.id
+        return None
+
     def is_claimed(self, model: ModelRecord) -> bool:
         """Tell whether the room of *model* is owed to anybody."""
         return any(model.id in (owed.claim or ()) for owed in self._owed)
@@ -105,11 +114,15 @@ class Claims:
 
     def _before(
         self, model: ModelRecord
-    ) -> list[tuple[ModelRecord, frozenset[ModelId]]]:
-        """Return the claims that are older than *model*'s queue."""
+    ) -> Iterator[tuple[ModelRecord, frozenset[ModelId]]]:
+        """Yield the claims that are older than *model*'s queue, the oldest first."""
         age = _age(model)
-        older = takewhile(lambda owed: not owed.queue or _age(owed) < age, self._owed)
-        return [(m, m.claim) for m in older if m.claim is not None and m.queue]
+        for owed in self._owed:
+            if not owed.queue or owed.claim is None:
+                continue  # it has had its turn a moment ago
+            if _age(owed) >= age:
+                return
+            yield owed, owed.claim
 
     def _is_overdue(self, model: ModelRecord, now: float) -> bool:
         return self.max_wait_s > 0 and self._due_at(model) <= now

@@ -14,12 +14,15 @@ model that has waiting tickets:
 6. Otherwise start a swap; disjoint swaps run in parallel. What is being stopped
    already, the target's last run included, is waited for like what the swap stops.
 
-Rules 2, 3 and 6 are restrained by two more:
+Three more restrain rules 2, 3 and 6:
 
 7. Once the oldest ticket of a model has waited for ``max_wait_s``, its swap counts for
    later tickets as if it were in flight: whom it will evict takes no more requests,
    and nothing starts that it would have to evict (``claims.py``).
 8. A policy may put the start off for a while, but not beyond that time.
+9. A model that has failed to start three times in a row is refused for a while
+   (``failures.py``). A run that did not take a request is granted to nobody until it
+   is known to have ended, or for a second.
 
 All tickets of one model get the same decision, so the queue is kept per model and
 decided once per model. The order of models: overdue ones first, by age; then as the
@@ -34,6 +37,7 @@ the present one is stale and dropped.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
 
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import (
@@ -54,18 +58,31 @@ from swapper.scheduler.base import (
     AnswerUnload,
     Effect,
     Grant,
-    Queued,
     QueueRules,
     Refuse,
+    Standing,
     StopReason,
     SwapPolicy,
     Ticket,
+    WaitingModel,
 )
 from swapper.scheduler.board import Board
 from swapper.scheduler.claims import Claims
+from swapper.scheduler.outlook import Outlooks
 from swapper.scheduler.policy import FirstCome
 from swapper.scheduler.records import ModelRecord, Swap
+from swapper.scheduler.swap_times import MemorySwapTimes, SwapTimes
+from swapper.scheduler.upkeep import (
+    deadlines,
+    dissolve,
+    retire,
+    stop_what_is_due,
+)
 
+DOUBT_S: Final = 1.0
+"""How long a run that did not take a request has to end until it is trusted again."""
+
+_AT_ONCE = {Admission.IF_READY, Admission.UNCOUNTED}
 _STOPPED = ProcessState.STOPPED
 _STARTING = ProcessState.STARTING
 _READY = ProcessState.READY
@@ -82,6 +99,7 @@ class FifoScheduler:
         *,
         rules: QueueRules | None = None,
         policy: SwapPolicy | None = None,
+        times: SwapTimes | None = None,
     ) -> None:
         """Know the models; all of them are stopped.
 
@@ -90,14 +108,16 @@ class FifoScheduler:
             planner: says what must stop for a target.
             rules: who goes first; None takes the defaults.
             policy: chooses within these rules; None is first come, first served.
+            times: keeps how long loads and stops take; None forgets it in the end.
         """
         given = rules or QueueRules()
-        self._board = Board(models, given.priority)
+        self._board = Board(models, given.priority, times or MemorySwapTimes())
         self._planner = planner
         self._claims = Claims(self._board, planner, given.max_wait_s)
         self._policy: SwapPolicy = policy or FirstCome()
         self._unloads: dict[UnloadId, set[ModelId]] = {}
         self._is_shutting_down = False
+        self._outlooks: Outlooks | None = None  # made when asked for
 
     # -- facts from callers ----------------------------------------------------
 
@@ -108,16 +128,18 @@ class FifoScheduler:
             model = self._admit(ticket)
         except RequestError as error:  # (1)
             return [Refuse(ticket, error)]
+        if ticket.admission is Admission.LOAD:
+            model.failures.forget()
         self._policy.arrived(ticket, now)
         if ticket.admission is Admission.UNCOUNTED:
             return [Grant(ticket, model.run)]
         if ticket.admission is Admission.IF_READY:
             self._board.model_of[ticket.id] = model.id
-            self._board.grant(model, {ticket.id: ticket})
+            self._board.grant(model, {ticket.id: ticket}, now)
         else:
             self._board.enqueue(model, ticket)
             self._advance(model, now)
-        return self._board.take_effects()
+        return self._effects()
 
     def cancel(self, ticket: TicketId, now: float) -> list[Effect]:
         """Forget a waiting ticket; see ``Scheduler.cancel``."""
@@ -126,22 +148,37 @@ class FifoScheduler:
             return []  # granted: its lease ends by serve_done
         self._board.forget(model, ticket)
         self._drain(now)  # a load nobody waits for may now be called off
-        return self._board.take_effects()
+        return self._effects()
 
     def serve_done(self, ticket: TicketId, now: float) -> list[Effect]:
         """End a lease; see ``Scheduler.serve_done``."""
         model = self._board.model_with(ticket)
         if model is None or ticket not in model.leases:
             return []
-        del self._board.model_of[ticket]
-        model.leases.remove(ticket)
+        self._board.end_lease(model, ticket, now)
         if not model.leases:
-            model.idle_since = now
-            if model.retires_at is not None:
-                self._board.stop(model, StopReason.RELOAD)
-            self._board.forget_if_gone(model)
+            self._has_served(model, now)
             self._drain(now)
-        return self._board.take_effects()
+        return self._effects()
+
+    def requeue(self, ticket: Ticket, run: RunId, now: float) -> list[Effect]:
+        """Queue a granted ticket again; see ``Scheduler.requeue``."""
+        model = self._board.model_with(ticket.id)
+        if model is None or ticket.id not in model.leases:
+            return [Refuse(ticket, ShuttingDownError(self._planner.name))]
+        self._board.end_lease(model, ticket.id, now, is_usual=False)
+        if model.run == run:
+            model.doubted_until = now + DOUBT_S
+        try:
+            self._admit(ticket)
+        except RequestError as error:
+            self._board.say(Refuse(ticket, error))
+        else:
+            self._board.enqueue(model, ticket)
+        if not model.leases:
+            self._has_served(model, now)
+        self._drain(now)
+        return self._effects()
 
     def unload(
         self, unload: UnloadId, models: Collection[ModelId] | None, now: float
@@ -153,13 +190,13 @@ class FifoScheduler:
                 continue
             error = ModelUnloadedError(self._planner.name)
             self._board.refuse_waiting(model, error)
-            self._board.stop(model, StopReason.UNLOAD)
+            self._board.stop(model, StopReason.UNLOAD, now)
             if model.state is not _STOPPED:
                 left.add(model.id)
         self._unloads[unload] = left
         self._answer_unloads()
         self._drain(now)
-        return self._board.take_effects()
+        return self._effects()
 
     def reload(
         self,
@@ -174,30 +211,31 @@ class FifoScheduler:
         self._claims.change(planner, rules.max_wait_s)
         for swap in list(board.swaps.values()):
             if swap.target.state is not _STARTING:
-                self._dissolve(swap)  # the new planner decides whom it evicts
+                dissolve(board, swap)  # the new planner decides whom it evicts
         for id_, config in models.items():
             model = board.models.setdefault(id_, ModelRecord(config, 0))
             model.config, model.is_removed = config, False
-            model.priority = rules.priority.get(id_, 0)
-            self._retire(model, now, keep=model.running.process == config.process)
+            model.failures.forget()
+            board.rerank(model, None, rules.priority.get(id_, 0))
+            retire(board, model, now, keep=model.running.process == config.process)
         for model in [m for m in board.models.values() if m.id not in models]:
             model.is_removed = True
             board.refuse_waiting(model, ModelRemovedError(model.id))
-            self._retire(model, now, keep=False)
+            retire(board, model, now, keep=False)
             board.forget_if_gone(model)
         board.models = dict(sorted(board.models.items()))
         board.changed()
         self._drain(now)
-        return board.take_effects()
+        return self._effects()
 
-    def shutdown(self, now: float) -> list[Effect]:  # noqa: ARG002 - the Protocol's shape
+    def shutdown(self, now: float) -> list[Effect]:
         """Refuse everything from here on and stop all models."""
         self._is_shutting_down = True
         for model in self._board.models.values():
             error = ShuttingDownError(self._planner.name)
             self._board.refuse_waiting(model, error)
-            self._board.stop(model, StopReason.SHUTDOWN)
-        return self._board.take_effects()
+            self._board.stop(model, StopReason.SHUTDOWN, now)
+        return self._effects()
 
     # -- facts from processes --------------------------------------------------
 
@@ -210,31 +248,33 @@ class FifoScheduler:
             return []  # stale: this start was called off
         swap = self._board.end_swap(target)
         if error is None:
-            target.state, target.idle_since = _READY, now  # STARTING -> READY
-            self._board.grant(target, swap.waiters)
+            self._board.ready(target, now)
+            self._board.grant(target, swap.waiters, now)
         else:
-            target.state = _STOPPING  # STARTING -> STOPPING: the rest is cleaned up
+            self._board.ended(target, now)
+            target.failures.add(error, now)
             self._board.refuse(swap.waiters, error)
         self._drain(now)
-        return self._board.take_effects()
+        return self._effects()
 
-    def exited(self, model: ModelId, run: RunId, now: float) -> list[Effect]:  # noqa: ARG002 - the Protocol's shape
+    def exited(self, model: ModelId, run: RunId, now: float) -> list[Effect]:
         """Note that a ready process ended by itself; see ``Scheduler.exited``."""
         target = self._board.models.get(model)
         if target is None or target.run != run or target.state is not _READY:
             return []
-        target.state = _STOPPING  # READY -> STOPPING
+        self._board.ended(target, now)
         swap = self._board.swaps.get(model)
         if swap is not None:  # ready, but its room was still being made
             swap.stopping.add(model)
-        return self._board.take_effects()
+        self._drain(now)  # what starts next need not wait until this is cleaned up
+        return self._effects()
 
     def stopped(self, model: ModelId, run: RunId, now: float) -> list[Effect]:
         """Note that nothing is left of a run; see ``Scheduler.stopped``."""
         gone = self._board.models.get(model)
         if gone is None or gone.run != run or gone.state is not _STOPPING:
             return []
-        self._board.gone(gone)
+        self._board.gone(gone, now)
         for left in self._unloads.values():
             left.discard(model)
         self._answer_unloads()
@@ -244,51 +284,48 @@ class FifoScheduler:
                 self._load_when_clear(swap, now)
         self._board.forget_if_gone(gone)
         self._drain(now)
-        return self._board.take_effects()
+        return self._effects()
 
     # -- time ------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Effect]:
         """Do what is due: idle stops, turns that are owed; see ``Scheduler.tick``."""
-        for model in list(self._board.running.values()):
-            if model.retires_at is not None and model.retires_at <= now:
-                self._board.stop(model, StopReason.RELOAD)
-            expiry = self._idle_expiry(model)
-            if expiry is not None and expiry <= now:
-                self._board.stop(model, StopReason.IDLE)
+        stop_what_is_due(self._board, now)
         self._drain(now)
-        return self._board.take_effects()
+        return self._effects()
 
     def next_deadline(self) -> float | None:
         """Return when the next thing is due, None for never."""
-        times = [self._claims.next_deadline()]
-        times += [model.not_before for model in self._board.waiting.values()]
-        for model in self._board.running.values():
-            times += [self._idle_expiry(model), self._retirement(model)]
+        times = [self._claims.next_deadline(), *deadlines(self._board)]
+        for model in self._board.waiting.values():
+            times += [model.not_before, model.doubted_until or None]
         return min((at for at in times if at is not None), default=None)
 
     # -- what others may see ---------------------------------------------------
 
-    def states(self) -> dict[ModelId, ProcessState]:
-        """Return a copy of every model's state, in order of ids."""
-        return {id_: model.shown_state for id_, model in self._board.models.items()}
+    def states(self) -> Mapping[ModelId, ProcessState]:
+        """Return every model's state; see ``Scheduler.states``."""
+        return self._board.states()
 
-    def queue(self) -> list[Queued]:
-        """Return the waiting tickets, those waiting for room in queue order."""
-        loading = [
-            Queued(ticket, 0)
-            for swap in self._board.swaps.values()
-            for ticket in swap.waiters.values()
+    def place(self, ticket: TicketId) -> int | None:
+        """Return the place of a ticket; see ``Scheduler.place``."""
+        return self._board.place_of(ticket)
+
+    def standing(self, ticket: TicketId, now: float) -> Standing | None:
+        """Return where a ticket stands; see ``Scheduler.standing``."""
+        position = self._board.place_of(ticket)
+        if position is None:
+            return None
+        looks = self._look_ahead(now)
+        outlook = (looks.queued if position else looks.loading)[
+            self._board.model_of[ticket]
         ]
-        blocked = [
-            (-model.priority, ticket.id, ticket)
-            for model in self._board.waiting.values()
-            for ticket in model.queue.values()
-        ]
-        return loading + [
-            Queued(ticket, place)
-            for place, (_, _, ticket) in enumerate(sorted(blocked), 1)
-        ]
+        return Standing(position, outlook.estimate_s(now))
+
+    def waiting(self, now: float) -> list[WaitingModel]:
+        """Return who waits; see ``Scheduler.waiting``."""
+        self._outlooks = None  # what is to be told is to be true now
+        return self._look_ahead(now).waiting()
 
     @property
     def is_at_rest(self) -> bool:
@@ -297,12 +334,16 @@ class FifoScheduler:
 
     # -- the decision tree -----------------------------------------------------
 
-    def _drain(self, now: float) -> None:
-        """Decide anew for every model with waiting tickets, in queue order."""
+    def _order(self, now: float) -> list[ModelId]:
+        """Return the models with waiting tickets, those first that go first."""
         owed = self._claims.refresh(now)
         others = [m for m in self._board.waiting.values() if m.claim is None]
-        for model in (*owed, *self._policy.order(others, now)):
-            waiting = self._board.waiting.get(model.id)
+        return [m.id for m in (*owed, *self._policy.order(others, now))]
+
+    def _drain(self, now: float) -> None:
+        """Decide anew for every model with waiting tickets, in queue order."""
+        for id_ in self._order(now):
+            waiting = self._board.waiting.get(id_)
             if waiting is not None:
                 self._advance(waiting, now)
 
@@ -310,22 +351,28 @@ class FifoScheduler:
         """Take the waiting tickets of one model as far as they can go now."""
         board = self._board
         model.not_before = None
+        if model.doubted_until <= now:
+            model.doubted_until = 0.0
         joined = board.swaps.get(model.id)
         if joined is not None:  # (2)
             if not self._claims.holds(model):  # (7)
                 joined.waiters |= board.take_queue(model)
             return
+        is_up = model.shown_state is _READY
+        refusal = None if is_up else model.failures.refusal(model.id, now)
+        if refusal is not None:  # (9)
+            board.refuse(board.take_queue(model), refusal)
+            return
         evict = self._claims.eviction_for(model)
-        colliding = self._colliding_swaps(model, evict)
+        colliding = board.colliding_swaps(model, evict)
         # What a reload retires may hold the memory or the port we need.
         is_in_the_way = any(m.is_leaving for m in board.running.values())
-        is_up = model.shown_state is _READY
-        if is_up and self._claims.holds(model):  # (7)
+        if is_up and (model.doubted_until > now or self._claims.holds(model)):  # (7)
             return
         if is_up and not evict and not colliding:  # (3)
-            board.grant(model, board.take_queue(model))
+            board.grant(model, board.take_queue(model), now)
         elif colliding or is_in_the_way:  # (4)
-            if self._call_off(swap for swap in colliding if not swap.waiters):
+            if self._call_off((s for s in colliding if not s.waiters), now):
                 self._advance(model, now)
         elif not board.is_leased(evict) and self._may_start(model, evict, now):  # (5)
             self._start_swap(model, evict, now)  # (6)
@@ -333,32 +380,23 @@ class FifoScheduler:
     def _may_start(
         self, model: ModelRecord, evict: Sequence[ModelId], now: float
     ) -> bool:
+        evicted = [self._board.models[id_] for id_ in evict]
         if self._claims.forbids(model, evict):  # (7)
             return False
+        if any(_is_missed(other, model, now) for other in evicted):  # (9)
+            return False
         if model.claim is None:
-            evicted = [self._board.models[id_] for id_ in evict]
             begins_at = self._policy.not_before(model, evicted, now)
             if begins_at > now:  # (8)
                 model.not_before = begins_at
         return model.not_before is None
-
-    def _colliding_swaps(
-        self, model: ModelRecord, evict: Collection[ModelId]
-    ) -> list[Swap]:
-        return [
-            swap
-            for swap in self._board.swaps.values()
-            if swap.target.id in evict
-            or model.id in swap.evict
-            or not swap.stopping.isdisjoint(evict)
-        ]
 
     def _start_swap(
         self, target: ModelRecord, evict: Collection[ModelId], now: float
     ) -> None:
         swap = self._board.begin_swap(target, evict)
         for id_ in evict:
-            self._board.stop(self._board.models[id_], StopReason.SWAP, target.id)
+            self._board.stop(self._board.models[id_], StopReason.SWAP, now, target.id)
         self._load_when_clear(swap, now)
 
     def _load_when_clear(self, swap: Swap, now: float) -> None:
@@ -368,40 +406,38 @@ class FifoScheduler:
         if target.state is _READY:  # it only needed the others to go
             self._board.end_swap(target)
             target.idle_since = now
-            self._board.grant(target, swap.waiters)
+            self._board.grant(target, swap.waiters, now)
             return
-        self._board.start(target)
+        self._board.start(target, now)
 
-    def _call_off(self, swaps: Iterable[Swap]) -> bool:
+    def _call_off(self, swaps: Iterable[Swap], now: float) -> bool:
         """Abort loads that nobody waits for; return whether there was one."""
         called_off = list(swaps)
         for swap in called_off:
             self._board.end_swap(swap.target)
             if swap.target.state is _STARTING:
-                self._board.stop(swap.target, StopReason.ABORT)
+                self._board.stop(swap.target, StopReason.ABORT, now)
         return bool(called_off)
 
-    # -- reload --------------------------------------------------------------------
-
-    def _dissolve(self, swap: Swap) -> None:
-        """Have the waiters of *swap* decided anew; what it stops goes on stopping."""
-        self._board.end_swap(swap.target)
-        self._board.requeue(swap.target, swap.waiters)
-
-    def _retire(self, model: ModelRecord, now: float, *, keep: bool) -> None:
-        """Let a run end that the newest configuration would not make, or keep it."""
-        if keep or model.state is _STOPPED:
-            model.retires_at = None
-            return
-        swap = self._board.swaps.get(model.id)
-        if swap is not None:
-            self._dissolve(swap)
-        if model.retires_at is None:
-            model.retires_at = now + model.running.unload_timeout_s
-        if model.state is _STARTING or not model.leases:  # leases of an earlier run
-            self._board.stop(model, StopReason.RELOAD)
-
     # -- small moves -----------------------------------------------------------
+
+    def _effects(self) -> list[Effect]:
+        self._outlooks = None
+        return self._board.take_effects()
+
+    def _look_ahead(self, now: float) -> Outlooks:
+        """Return what the waiting wait for, as it was after the last fact."""
+        if self._outlooks is None:
+            models = self._board.models
+            order = [models[id_] for id_ in self._order(now)]
+            self._outlooks = Outlooks(self._board, self._claims, order, now)
+        return self._outlooks
+
+    def _has_served(self, model: ModelRecord, now: float) -> None:
+        """Do what waits for a model's last lease to end."""
+        if model.retires_at is not None:
+            self._board.stop(model, StopReason.RELOAD, now)
+        self._board.forget_if_gone(model)
 
     def _admit(self, ticket: Ticket) -> ModelRecord:
         """Return the model if it may have one more request, else raise why not."""
@@ -410,7 +446,7 @@ class FifoScheduler:
         model = self._board.models.get(ticket.model)
         if model is None or model.is_removed:
             raise NotFoundError("no local server found for requested model")
-        if ticket.admission is not Admission.SERVE and model.shown_state is not _READY:
+        if ticket.admission in _AT_ONCE and model.shown_state is not _READY:
             raise ModelNotLoadedError(model.id)
         if ticket.admission is Admission.UNCOUNTED:
             return model
@@ -422,18 +458,13 @@ class FifoScheduler:
             raise ConcurrencyLimitError
         return model
 
-    def _idle_expiry(self, model: ModelRecord) -> float | None:
-        is_idle = not (model.leases or model.queue or model.id in self._board.swaps)
-        if model.state is _READY and model.config.ttl_s > 0 and is_idle:
-            return model.idle_since + model.config.ttl_s
-        return None
-
-    @staticmethod
-    def _retirement(model: ModelRecord) -> float | None:
-        is_running = model.state in {_STARTING, _READY}
-        return model.retires_at if is_running else None
-
     def _answer_unloads(self) -> None:
         for unload in [id_ for id_, left in self._unloads.items() if not left]:
             del self._unloads[unload]
             self._board.say(AnswerUnload(unload))
+
+
+def _is_missed(doubted: ModelRecord, target: ModelRecord, now: float) -> bool:
+    """Tell whether a doubted run has tickets that are older than the target's."""
+    is_doubted = doubted.doubted_until > now and doubted.queue
+    return bool(is_doubted) and doubted.oldest.id < target.oldest.id

@@ -129,7 +129,7 @@ class LingerPolicy:
         """Note a request; see ``SwapPolicy.arrived``."""
         if ticket.admission is not Admission.UNCOUNTED:
             self._habits.arrives(ticket.model, now)
-        if ticket.admission is Admission.SERVE:
+        if ticket.admission in {Admission.SERVE, Admission.LOAD}:
             self._attendance.waits(ticket)
 
     def order(self, waiting: Sequence[ModelView], now: float) -> Sequence[ModelView]:

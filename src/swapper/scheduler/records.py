@@ -3,6 +3,7 @@
 Only its scheduler writes these, in the router thread.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,13 +11,14 @@ from swapper.config.schema import ModelConfig
 from swapper.core.ids import ModelId, RunId, TicketId
 from swapper.core.states import ProcessState
 from swapper.scheduler.base import Ticket
+from swapper.scheduler.failures import Failures
 
 NO_RUN: Final = RunId(0)
 _STOPPED = ProcessState.STOPPED
 _STOPPING = ProcessState.STOPPING
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ModelRecord:
     """What the scheduler knows of one model; a ``ModelView`` for policies.
 
@@ -28,8 +30,16 @@ class ModelRecord:
         is_removed: the configuration does not have the model any more.
         queue: who waits for room, in order of tickets.
         claim: whom its start is going to stop, once its turn is owed (rule 7).
-        not_before: until when a policy holds its start back (rule 9); None if it
+        not_before: until when a policy holds its start back (rule 8); None if it
             does not.
+        doubted_until: until when nothing more is granted on the present run, because
+            it did not take a request it was granted.
+        failures: starts that failed in a row (rule 9).
+        leases: who is being served, and since when.
+        began_s: when the present state began, as far as others wait for its end:
+            when a start or a stop was ordered.
+        is_measured: whether the stop in progress tells how long stops take.
+        usual_s: how long its requests take, on average; None before the first.
     """
 
     config: ModelConfig
@@ -41,9 +51,14 @@ class ModelRecord:
     run: RunId = NO_RUN
     idle_since: float = 0.0  # meaningful while READY and without leases
     queue: dict[TicketId, Ticket] = field(default_factory=dict)
-    leases: set[TicketId] = field(default_factory=set)
+    leases: dict[TicketId, float] = field(default_factory=dict)
     claim: frozenset[ModelId] | None = None
     not_before: float | None = None
+    doubted_until: float = 0.0
+    failures: Failures = field(default_factory=Failures)
+    began_s: float = 0.0
+    is_measured: bool = False
+    usual_s: float | None = None
 
     def __post_init__(self) -> None:
         self.running = self.config
@@ -52,6 +67,11 @@ class ModelRecord:
     def id(self) -> ModelId:
         """Return the model's id."""
         return self.config.id
+
+    @property
+    def rank(self) -> float:
+        """Return the order among waiting models: smaller goes first, then by age."""
+        return -math.inf if self.claim is not None else -self.priority
 
     @property
     def oldest(self) -> Ticket:
@@ -80,7 +100,7 @@ class ModelRecord:
         return self.state if self.retires_at is None else _STOPPING
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Swap:
     """A load in flight: first the evicted stop, then the target starts.
 

@@ -43,7 +43,12 @@ SchedulerFactory: TypeAlias = Callable[[SchedulerInputs], Scheduler]
 
 def _fifo(inputs: SchedulerInputs) -> Scheduler:
     config = inputs.config
-    return FifoScheduler(config.models, inputs.planner, rules=queue_rules(config))
+    return FifoScheduler(
+        config.models,
+        inputs.planner,
+        rules=queue_rules(config),
+        times=inputs.swap_times,
+    )
 
 
 def _adaptive(inputs: SchedulerInputs) -> Scheduler:

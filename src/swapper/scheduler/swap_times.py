@@ -50,3 +50,19 @@ class MemorySwapTimes:
     def put(self, model: ModelId, time: SwapTime) -> None:
         """Keep *time* in place of what is known of the model."""
         self._times[model] = time
+
+
+class LearnedElsewhere:
+    """What another scheduler learns, for one that shall only read it."""
+
+    __slots__ = ("_times",)
+
+    def __init__(self, times: SwapTimes) -> None:
+        self._times = times
+
+    def get(self, model: ModelId) -> SwapTime:
+        """Return what was last put, or a time with nothing known."""
+        return self._times.get(model)
+
+    def put(self, model: ModelId, time: SwapTime) -> None:
+        """Keep nothing."""

@@ -145,6 +145,7 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
         "/api/profiles": {"GET": profiles.listing},
         "/api/profiles/active": {"PUT": profiles.select},
         "/api/events": {"GET": events.stream},
+        "/api/queue": {"GET": operations.queue},
         "/api/version": {"GET": operations.version},
         "/api/performance": {"GET": performance.samples},
         "/api/hardware": {"GET": performance.hardware},

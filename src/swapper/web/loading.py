@@ -20,7 +20,7 @@ from swapper.relay import Passage, UpstreamRequest, UpstreamResponse
 from swapper.router import Lease, PendingLease
 from swapper.web.loading_events import DIALECTS, Dialect, Failure, comments
 from swapper.web.loading_text import Heartbeat, Narration, Teller
-from swapper.web.relayed import RelayedBody
+from swapper.web.relayed import RelayedBody, explained, may_ask_again
 from swapper.web.response import Response
 
 logger = logging.getLogger(__name__)
@@ -141,14 +141,17 @@ class LoadingBody:
         self._pending.close()
 
     def _run(self) -> Iterator[bytes]:
-        try:
-            lease = yield from self._tell_until_granted()
-        except RequestError as exc:
-            yield self._end(has_failed=True) + self._fail(Failure.of_error(exc))
-            return
-        if end := self._end(has_failed=False):
-            yield end
-        answer = self._ask(lease)
+        answer: RelayedBody | Failure | None = None
+        while answer is None:
+            try:
+                lease = yield from self._tell_until_granted()
+            except RequestError as exc:
+                yield self._end(has_failed=True) + self._fail(Failure.of_error(exc))
+                return
+            if end := self._end(has_failed=False):
+                yield end
+            answer = self._ask(lease)
+            self._teller = self._narrator.teller(self._clock.monotonic())
         if isinstance(answer, Failure):
             yield self._fail(answer)
             return
@@ -158,7 +161,7 @@ class LoadingBody:
 
     def _tell_until_granted(self) -> Generator[bytes, None, Lease]:
         while True:
-            told = self._teller.tell(self._clock.monotonic(), self._pending.place)
+            told = self._teller.tell(self._clock.monotonic(), self._pending.standing)
             if told:
                 yield self._narrator.say(told)
             wait_s = self._teller.due_s - self._clock.monotonic()
@@ -169,8 +172,11 @@ class LoadingBody:
         told = self._teller.end(self._clock.monotonic(), has_failed=has_failed)
         return self._narrator.say(told) if told else b""
 
-    def _ask(self, lease: Lease) -> RelayedBody | Failure:
-        """Send the request; return the body of an answer that can follow the text."""
+    def _ask(self, lease: Lease) -> RelayedBody | Failure | None:
+        """Send the request; return the body of an answer that can follow the text.
+
+        None if the model ended before it saw the request: another lease is on its way.
+        """
         try:
             answer = self._forward(lease)
             label = f"model {lease.model}"
@@ -179,8 +185,13 @@ class LoadingBody:
             coding = _coding(answer)
             if coding:
                 answer.close()
-                raise UpstreamError(f"{label} answered in {coding}, not as asked")
+                text = f"{label} answered in {coding}, not as asked"
+                return Failure.of_error(UpstreamError(text))
             return RelayedBody(answer, lease.done, answer.read_ready())
+        except UpstreamError as exc:
+            if may_ask_again(exc, self._pending, lease):
+                return None
+            return Failure.of_error(explained(exc, self._pending, lease))
         except RequestError as exc:
             return Failure.of_error(exc)
 

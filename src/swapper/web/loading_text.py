@@ -4,12 +4,14 @@ A teller is a state machine without a clock of its own: ``tell`` says what is du
 ``due_s`` when to ask again. How the words reach the client is ``loading_events.py``'s.
 """
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol, TypeAlias
 
 from swapper.core.ids import ModelId
+from swapper.scheduler import Standing
 
 TICK_S: Final = 0.75
 HEARTBEAT_S: Final = 5.0
@@ -44,8 +46,8 @@ REMARKS: Final = (
     "Your request is at the tip of its tongue.",
 )
 
-Place: TypeAlias = Callable[[], int | None]
-"""Asks for the request's place; see ``PendingLease.place``."""
+Place: TypeAlias = Callable[[], Standing | None]
+"""Asks where the request stands; see ``PendingLease.standing``."""
 
 
 class Teller(Protocol):
@@ -117,12 +119,14 @@ class Narration:
         self._typing.clear()
         return told
 
-    def _tick(self, now: float, place: int | None) -> None:
+    def _tick(self, now: float, standing: Standing | None) -> None:
         while self._tick_due_s <= now:  # ticks missed while typing count as one
             self._tick_due_s += TICK_S
-        if place and place != self._told_place:
+        place = standing.position if standing is not None else 0
+        if standing is not None and place and place != self._told_place:
             self._told_place = place
-            self._write("\n", f"Queue position: #{place}", " ")
+            text = f"Queue position: #{place}{_estimate(standing)}"
+            self._write("\n", text, " ")
         elif now >= self._remark_due_s:
             self._remarks.append(self._remarks.pop(0))
             self._write("\n", self._remarks[-1], " ")
@@ -149,13 +153,26 @@ class Heartbeat:
         if now < self.due_s:
             return []
         self.due_s = now + HEARTBEAT_S
-        position = place()
-        where = f", queue position {position}" if position else ""
+        standing = place()
+        where = ""
+        if standing is not None:
+            at = standing.position
+            where = (f", queue position {at}" if at else "") + _estimate(standing)
         return [f"loading {self._model}{where}"]
 
     def end(self, now: float, *, has_failed: bool) -> list[str]:  # noqa: ARG002 - the Protocol's shape
         """Return nothing: the answer says it all."""
         return []
+
+
+def _estimate(standing: Standing) -> str:
+    """Return what is appended for the time still to wait; "" if that is not known."""
+    if standing.estimate_s is None:
+        return ""
+    seconds = math.ceil(standing.estimate_s)
+    if seconds < 120:
+        return f", about {seconds} s"
+    return f", about {round(seconds / 60)} min"
 
 
 def _typed(text: str) -> Iterator[tuple[str, float]]:

@@ -5,7 +5,12 @@ import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from swapper.core.errors import RequestError, UpstreamError
+from swapper.core.errors import (
+    ModelDiedError,
+    RequestError,
+    UpstreamError,
+    UpstreamTimeoutError,
+)
 from swapper.net.http1 import Framing
 from swapper.relay import (
     Passage,
@@ -15,6 +20,7 @@ from swapper.relay import (
     UpstreamResponse,
     with_legible_encodings,
 )
+from swapper.router import Lease, PendingLease
 from swapper.web.model_name import Readable
 from swapper.web.request import Request
 from swapper.web.response import Response
@@ -84,6 +90,33 @@ def exchange(
         return _run_tunnel(request, answer)
     headers = list(answer.headers)
     return Response(answer.status, headers, relayed(answer, on_end), answer.reason)
+
+
+def may_ask_again(error: UpstreamError, pending: PendingLease, lease: Lease) -> bool:
+    """Give the lease back if the model has seen nothing of the request (router.md R11).
+
+    Returns:
+        Whether to wait for another one.
+    """
+    is_untouched = not error.request_sent and not isinstance(
+        error, UpstreamTimeoutError
+    )
+    return is_untouched and pending.again(lease)
+
+
+def explained(
+    error: UpstreamError, pending: PendingLease, lease: Lease
+) -> UpstreamError:
+    """Return *error*, or what it comes from: the end of the model's process.
+
+    Blocks until that is known, for a moment at most.
+    """
+    if isinstance(error, UpstreamTimeoutError):
+        return error
+    ended = pending.ending(lease)
+    if ended is None:
+        return error
+    return ModelDiedError(ended, request_sent=error.request_sent)
 
 
 def _run_tunnel(request: Request, tunnel: Tunnel) -> Response:

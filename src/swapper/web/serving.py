@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from swapper.config import ModelConfig
-from swapper.core.errors import ModelNotLoadedError
+from swapper.core.errors import ModelNotLoadedError, UpstreamError
 from swapper.core.ids import ModelId
 from swapper.relay import Upstream, UpstreamRequest, UpstreamResponse, Upstreams
 from swapper.router import Lease, LocalRouter, PendingLease
@@ -11,11 +11,12 @@ from swapper.scheduler import Admission
 from swapper.web.loading import Narrator, uncompressed
 from swapper.web.loading_events import Failure
 from swapper.web.model_name import Readable
-from swapper.web.relayed import exchange, forwarded
+from swapper.web.relayed import exchange, explained, forwarded, may_ask_again
 from swapper.web.request import Request
 from swapper.web.response import Response
 from swapper.web.services import model_upstream
 
+_POSITION = "X-Queue-Position"
 _IGNORED = "ignored websocket requests cannot start it"
 
 
@@ -72,12 +73,39 @@ class ModelService:
         pending = self._router.submit(model, token, admission)
         request.on_close(pending.close)
         sent = forwarded(request, target, body, length)
-        if narrator is not None and pending.place() is not None:
-            return self._narrated(narrator, pending, request, sent)
-        lease = _wait(pending, unless_ready)
-        if request.track is not None:
-            request.track.granted(lease, self._priority.get(model, 0))
-        return exchange(self._upstream_of(lease), request, sent, lease.done)
+        if narrator is not None:
+            standing = pending.standing()
+            if standing is not None:
+                told = self._narrated(narrator, pending, request, sent)
+                told.headers.append((_POSITION, str(standing.position)))
+                return told
+        return self._exchanged(pending, unless_ready, request, sent)
+
+    def _exchanged(
+        self,
+        pending: PendingLease,
+        unless_ready: str,
+        request: Request,
+        sent: UpstreamRequest,
+    ) -> Response:
+        """Wait, and return the model's answer; ask again if the model ended at once."""
+        while True:
+            lease = _wait(pending, unless_ready)
+            sent = sent.in_hand()
+            if request.track is not None:
+                request.track.granted(lease, self._priority.get(lease.model, 0))
+            try:
+                answer = exchange(self._upstream_of(lease), request, sent, lease.done)
+            except UpstreamError as exc:
+                if may_ask_again(exc, pending, lease):
+                    continue
+                raise explained(exc, pending, lease) from exc
+            if lease.wait is not None:
+                answer.headers += [
+                    (_POSITION, str(lease.wait.position)),
+                    ("X-Queue-Wait", f"{lease.wait.seconds:.3f}"),
+                ]
+            return answer
 
     def _narrated(
         self,
@@ -87,12 +115,13 @@ class ModelService:
         sent: UpstreamRequest,
     ) -> Response:
         track = request.track
+        once_more = uncompressed(sent).in_hand()
 
         def forward(lease: Lease) -> UpstreamResponse:
             if track is not None:
                 track.granted(lease, self._priority.get(lease.model, 0))
             upstream = self._upstream_of(lease)
-            return upstream.forward(uncompressed(sent), request.client.token)
+            return upstream.forward(once_more, request.client.token)
 
         def failed(failure: Failure) -> None:
             if track is not None:

@@ -18,9 +18,9 @@ from swapper.core.errors import (
 )
 from swapper.core.ids import ModelId
 from swapper.core.states import ProcessState
-from swapper.router import Lease, LocalRouter
+from swapper.router import Lease, LocalRouter, PendingLease
 from swapper.router.messages import Inspect
-from swapper.scheduler import FifoScheduler, Queued
+from swapper.scheduler import FifoScheduler, WaitingModel
 from swapper.sync import CancelToken, Reply
 from tests.fakes.processes import Processes
 from tests.fakes.scheduling import group_planner, model_configs
@@ -28,6 +28,11 @@ from tests.fakes.world import FakeClock
 
 A, B, C = ModelId("a"), ModelId("b"), ModelId("c")
 WAIT_S = 20
+
+
+def place(pending: PendingLease) -> int | None:
+    standing = pending.standing()
+    return None if standing is None else standing.position
 
 
 class Bench:
@@ -132,19 +137,19 @@ def test_callers_that_leave_while_being_granted_leave_no_lease(bench: Bench) -> 
 
 def test_a_pending_lease_knows_its_place(bench: Bench) -> None:
     running = bench.router.submit(A, CancelToken())
-    assert running.place() in {None, 0}
+    assert place(running) in {None, 0}
     lease = running.wait(WAIT_S)
-    assert running.place() is None
+    assert place(running) is None
     waiting = [bench.router.submit(m, CancelToken()) for m in (B, C, B)]
 
-    assert [w.place() for w in waiting] == [1, 2, 3]
+    assert [place(w) for w in waiting] == [1, 2, 3]
     with pytest.raises(TimeoutError):
         waiting[1].wait(0)
     waiting[0].close()
-    assert [w.place() for w in waiting] == [None, 1, 2]
+    assert [place(w) for w in waiting] == [None, 1, 2]
     bench.processes[C].hold_start = True
     lease.done()
-    assert [waiting[1].place(), waiting[2].place()] == [0, 1]
+    assert [place(waiting[1]), place(waiting[2])] == [0, 1]
     waiting[2].close()
     bench.processes[C].finish_start()
     waiting[1].wait(WAIT_S).done()
@@ -155,10 +160,10 @@ def test_a_place_of_none_means_that_the_answer_is_there(bench: Bench) -> None:
     bench.ask(A).result(WAIT_S).done()
     for _ in range(300):
         pending = bench.router.submit(A, CancelToken())
-        assert pending.place() is None
+        assert place(pending) is None
         pending.wait(0).done()
     refused = bench.router.submit(ModelId("zz"), CancelToken())
-    assert refused.place() is None
+    assert place(refused) is None
     with pytest.raises(NotFoundError):
         refused.wait(0)
 
@@ -251,7 +256,7 @@ def test_shutdown_answers_everybody_and_ends_the_thread(bench: Bench) -> None:
             caller.result(WAIT_S)
     with pytest.raises(ShuttingDownError):
         bench.router.acquire(A, CancelToken())
-    assert late.place() is None
+    assert place(late) is None
     late.close()
     assert not bench.router.shutdown(5)
     bench.router.unload()
@@ -270,7 +275,7 @@ def test_a_crash_of_the_router_answers_everybody(bench: Bench) -> None:
         bench.router.acquire(A, CancelToken())
 
 
-class Noting(Reply[Sequence[Queued]]):
+class Noting(Reply[Sequence[WaitingModel]]):
     """Notes the thread that answers, and waits there for ``go_on``."""
 
     __slots__ = ("answering", "go_on", "name")
@@ -280,7 +285,7 @@ class Noting(Reply[Sequence[Queued]]):
         self.answering, self.go_on = threading.Event(), threading.Event()
         self.name = ""
 
-    def offer(self, value: Sequence[Queued]) -> bool:
+    def offer(self, value: Sequence[WaitingModel]) -> bool:
         self.name = threading.current_thread().name
         self.answering.set()
         self.go_on.wait(WAIT_S)
@@ -343,14 +348,14 @@ def test_what_is_due_is_done_while_messages_never_cease() -> None:
     held, go_on = threading.Event(), threading.Event()
     stops: list[int] = []
 
-    class Held(Reply[Sequence[Queued]]):
-        def offer(self, value: Sequence[Queued]) -> bool:
+    class Held(Reply[Sequence[WaitingModel]]):
+        def offer(self, value: Sequence[WaitingModel]) -> bool:
             held.set()
             go_on.wait(WAIT_S)
             return super().offer(value)
 
-    class Looking(Reply[Sequence[Queued]]):
-        def offer(self, value: Sequence[Queued]) -> bool:
+    class Looking(Reply[Sequence[WaitingModel]]):
+        def offer(self, value: Sequence[WaitingModel]) -> bool:
             stops.append(len(processes[A].stops))
             return super().offer(value)
 

@@ -23,7 +23,7 @@ from swapper.scheduler import (
     StopModel,
     StopReason,
 )
-from tests.fakes.scheduling import group_planner, model_configs, ticket
+from tests.fakes.scheduling import group_planner, model_configs, queue_of, ticket
 
 A, B, C = ModelId("a"), ModelId("b"), ModelId("c")
 R1, R2, R3 = RunId(1), RunId(2), RunId(3)
@@ -200,7 +200,7 @@ def test_higher_priority_goes_first_among_waiting_models() -> None:
     scheduler.submit(ticket(2, "b"), 0.0)
     scheduler.submit(ticket(3, "c"), 0.0)
 
-    assert [(q.ticket.id, q.position) for q in scheduler.queue()] == [(3, 1), (2, 2)]
+    assert [(q.ticket.id, q.position) for q in queue_of(scheduler)] == [(3, 1), (2, 2)]
     assert scheduler.serve_done(TicketId(1), 1.0) == [
         StopModel(A, run, StopReason.SWAP, C)
     ]
@@ -251,7 +251,7 @@ def test_r2_a_cancelled_ticket_leaves_the_queue_and_loads_nothing() -> None:
     scheduler.submit(ticket(2, "b"), 0.0)
 
     assert scheduler.cancel(TicketId(2), 1.0) == []
-    assert scheduler.queue() == []
+    assert queue_of(scheduler) == []
     assert scheduler.serve_done(TicketId(1), 2.0) == []
 
 

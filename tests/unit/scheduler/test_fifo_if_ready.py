@@ -21,7 +21,7 @@ from swapper.scheduler import (
     StopModel,
     StopReason,
 )
-from tests.fakes.scheduling import group_planner, model_configs, ticket
+from tests.fakes.scheduling import group_planner, model_configs, queue_of, ticket
 
 A, B = ModelId("a"), ModelId("b")
 R1, R2 = RunId(1), RunId(2)
@@ -63,7 +63,7 @@ def test_a_model_that_is_not_ready_is_not_started(terms: Admission) -> None:
     effects = scheduler.submit(ticket(3, "a", terms), 3.0)  # stopping
 
     assert refusal(effects) == ModelNotLoadedError
-    assert scheduler.queue() == []
+    assert queue_of(scheduler) == []
     assert scheduler.stopped(A, R1, 4.0) == []
 
 

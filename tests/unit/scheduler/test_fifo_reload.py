@@ -18,7 +18,7 @@ from swapper.scheduler import (
     StopModel,
     StopReason,
 )
-from tests.fakes.scheduling import group_planner, model_configs, ticket
+from tests.fakes.scheduling import group_planner, model_configs, queue_of, ticket
 
 A, B, C, D = (ModelId(id_) for id_ in "abcd")
 R1, R2, R3 = RunId(1), RunId(2), RunId(3)
@@ -230,7 +230,7 @@ def test_new_priorities_count_from_the_next_decision_on() -> None:
         model_configs("abc"), group_planner(g="abc"), QueueRules(priority={C: 5}), 0.0
     )
 
-    assert [queued.ticket.model for queued in scheduler.queue()] == [C, B]
+    assert [queued.ticket.model for queued in queue_of(scheduler)] == [C, B]
 
 
 def test_an_unload_of_a_model_removed_meanwhile_is_answered() -> None:

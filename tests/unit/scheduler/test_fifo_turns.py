@@ -22,7 +22,7 @@ from swapper.scheduler import (
     Ticket,
 )
 from tests.fakes.matrices import matrix
-from tests.fakes.scheduling import group_planner, model_configs, ticket
+from tests.fakes.scheduling import group_planner, model_configs, queue_of, ticket
 
 A, B, C, D = (ModelId(id_) for id_ in "abcd")
 R1, R2, R3 = RunId(1), RunId(2), RunId(3)
@@ -54,7 +54,7 @@ def test_7_later_requests_queue_behind_a_model_that_has_waited_max_wait() -> Non
 
     assert scheduler.submit(ticket(3, "a"), 61.9) == [Grant(ticket(3, "a"), run)]
     assert scheduler.submit(ticket(62, "a"), 62.0) == []
-    assert [q.ticket.model for q in scheduler.queue()] == [B, A]
+    assert [q.ticket.model for q in queue_of(scheduler)] == [B, A]
     assert scheduler.serve_done(TicketId(1), 63.0) == []
     assert scheduler.serve_done(TicketId(3), 64.0) == [evicts(A, run, B)]
     assert scheduler.stopped(A, run, 65.0) == [StartModel(B, R2)]
@@ -260,7 +260,7 @@ def test_7_a_ticket_with_a_smaller_number_that_comes_later_keeps_its_age() -> No
     scheduler.submit(ticket(5, "b"), 5.0)
     scheduler.submit(ticket(4, "b"), 5.0)  # two threads have met
 
-    assert [q.ticket.id for q in scheduler.queue()] == [4, 5]
+    assert [q.ticket.id for q in queue_of(scheduler)] == [4, 5]
     assert scheduler.next_deadline() == 64.0
     assert scheduler.serve_done(TicketId(1), 6.0) == [evicts(A, run, B)]
 

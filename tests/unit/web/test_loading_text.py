@@ -6,19 +6,30 @@ from functools import partial
 from itertools import pairwise
 
 from swapper.core.ids import ModelId
+from swapper.scheduler import Standing
 from swapper.web.loading_text import REMARKS, SEPARATOR, Heartbeat, Narration, Teller
 
 SLOW = ModelId("slow")
 Said = list[tuple[float, str]]
 
 
+def standing(
+    place: Callable[[float], int | Standing | None], now: float
+) -> Standing | None:
+    at = place(now)
+    return Standing(at) if isinstance(at, int) else at
+
+
 def listen(
-    teller: Teller, until_s: float, place: Callable[[float], int | None], now: float
+    teller: Teller,
+    until_s: float,
+    place: Callable[[float], int | Standing | None],
+    now: float,
 ) -> Said:
     """Return (time, piece) of everything said before *until_s*."""
     said: Said = []
     while now < until_s:
-        pieces = teller.tell(now, partial(place, now))
+        pieces = teller.tell(now, partial(standing, place, now))
         assert pieces, "asked for nothing"
         said += [(now, piece) for piece in pieces]
         assert teller.due_s >= now
@@ -32,7 +43,7 @@ def narration(seed: int = 1, *, now: float = 0.0, is_typed: bool = True) -> Narr
 
 def narrate(
     until_s: float,
-    place: Callable[[float], int | None] = lambda _: 0,
+    place: Callable[[float], int | Standing | None] = lambda _: 0,
     *,
     seed: int = 1,
     is_typed: bool = True,
@@ -136,9 +147,9 @@ def test_the_place_is_asked_once_a_tick() -> None:
 
 def test_nothing_is_said_before_it_is_due() -> None:
     teller = narration(now=5.0)
-    teller.tell(5.0, lambda: 0)
+    teller.tell(5.0, lambda: None)
 
-    assert teller.tell(teller.due_s - 0.001, lambda: 0) == []
+    assert teller.tell(teller.due_s - 0.001, lambda: None) == []
 
 
 def test_ls1_the_end_comes_at_once_with_the_rest_of_what_was_being_typed() -> None:
@@ -174,3 +185,21 @@ def test_a_heartbeat_comes_at_once_and_every_five_seconds() -> None:
 def test_there_are_remarks_enough_and_each_fits_a_line() -> None:
     assert len(set(REMARKS)) >= 20
     assert all(remark.isprintable() and len(remark) < 80 for remark in REMARKS)
+
+
+def test_ls5_the_estimate_stands_behind_the_place() -> None:
+    said = narrate(2, lambda _: Standing(3, 41.2), is_typed=False)
+
+    assert (0.75, "Queue position: #3, about 42 s") in said
+
+
+def test_a_long_estimate_is_told_in_minutes() -> None:
+    said = listen(Heartbeat(SLOW, 0.0), 1, lambda _: Standing(2, 400.0), 0.0)
+
+    assert said == [(0.0, "loading slow, queue position 2, about 7 min")]
+
+
+def test_a_heartbeat_tells_how_long_the_load_takes() -> None:
+    said = listen(Heartbeat(SLOW, 0.0), 1, lambda _: Standing(0, 12.0), 0.0)
+
+    assert said == [(0.0, "loading slow, about 12 s")]

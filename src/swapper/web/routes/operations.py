@@ -29,6 +29,24 @@ class OperationRoutes:
             }
         )
 
+    def queue(self, request: Request) -> Response:  # noqa: ARG002 - a handler
+        """Tell who waits for which model, for what, and for how long still."""
+        now = self._router.now()
+        return json_response(
+            {
+                "queue": [
+                    {
+                        "model": queued.ticket.model,
+                        "position": queued.position,
+                        "waited_s": round(now - queued.ticket.arrived_s, 3),
+                        "why": queued.why,
+                        "estimate_s": _rounded(queued.estimate_s),
+                    }
+                    for queued in self._router.queue()
+                ]
+            }
+        )
+
     def unload_all(self, request: Request) -> Response:  # noqa: ARG002 - a handler
         """Stop all models; answer when they have stopped."""
         self._router.unload()
@@ -47,3 +65,7 @@ class OperationRoutes:
             raise NotFoundError("model not found")
         self._router.unload([found.model])
         return text_response("OK")
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
