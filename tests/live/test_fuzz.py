@@ -113,7 +113,7 @@ class Upstream:
             if request and b"?lie=" in request.start[1] and not is_answered:
                 answer = answer_of(request)
                 is_answered = answer.is_early or bool(reading.messages)
-                if is_answered and not lie(peer, answer):
+                if is_answered and not lie(peer, answer, request.start[0]):
                     return
             if reading.messages:
                 if not is_answered:
@@ -160,13 +160,14 @@ def planned_answer(number: int) -> DraftAnswer:
     return make(dice, f"{SEED}.a{number}".encode())
 
 
-def lie(peer: Peer, answer: DraftAnswer) -> bool:
-    """Send an answer; return whether the connection goes on."""
+def lie(peer: Peer, answer: DraftAnswer, method: bytes) -> bool:
+    """Send an answer to *method*; return whether the connection goes on."""
     raw = answer.to_bytes()
     step = len(raw) if len(raw) > 2000 else answer.step_bytes
-    if answer.after:
+    extra = read_answers(raw, [method], is_closed=True, limit=1).rest
+    if extra:
         # it comes along with the answer's last byte: later it could be anybody's
-        step = len(raw) - len(answer.after) - 1
+        step = len(raw) - len(extra) - 1
         peer.send(raw[:step])
         select.select([peer.sock], [], [], 0.002)
         raw = raw[step:]
