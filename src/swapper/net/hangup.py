@@ -128,15 +128,16 @@ class Watch:
 class HangupWatcher:
     """Runs callbacks when peers hang up. All methods: any thread.
 
-    The thread ``hangup`` starts with the first watch and ends with ``close``.
+    Its thread starts with the first watch and ends with ``close``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "hangup") -> None:
+        """Prepare a thread called *name*."""
         self._lock = threading.Lock()  # guards all below
         self._watches: dict[int, Watch] = {}
         self._poller: _Poller | None = None  # None before the first watch
         self._wake_up: tuple[int, int] | None = None  # reading and writing end
-        self._thread = OwnerThread("hangup", self._run)
+        self._thread = OwnerThread(name, self._run)
         self._is_closed = False
 
     def watch(self, sock: socket.socket, callback: Callable[[], object]) -> Watch:

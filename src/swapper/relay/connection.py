@@ -16,6 +16,7 @@ import threading
 import time
 from typing import Any, Final
 
+from swapper.net.hangup import Watch
 from swapper.net.stream import SocketReader
 from swapper.relay.endpoint import Endpoint, Timeouts
 from swapper.sync import Binding, CancelToken
@@ -30,6 +31,8 @@ class Connection:
     Attributes:
         sock: blocking, without timeout; an ``SSLSocket`` for https.
         is_reused: an earlier request has used it.
+        is_lost: the upstream has closed it; written under its pool's lock.
+        watch: tells the pool of that, from the first time it was idle on.
         idle_since_s: when it was given to the pool, on ``time.monotonic``.
     """
 
@@ -39,15 +42,19 @@ class Connection:
         "_poll",
         "_tls",
         "idle_since_s",
+        "is_lost",
         "is_reused",
         "reader",
         "sock",
+        "watch",
     )
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.reader = SocketReader(sock)
         self.is_reused = False
+        self.is_lost = False
+        self.watch: Watch | None = None
         self.idle_since_s = 0.0
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
@@ -125,6 +132,8 @@ class Connection:
     def close(self) -> None:
         """Close the socket. The owner only; a second call does nothing."""
         self.unbind()
+        if self.watch is not None:
+            self.watch.close()
         with self._lock:
             self.sock.close()
 

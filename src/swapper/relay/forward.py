@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import cast
 
+from swapper.net.hangup import HangupWatcher
 from swapper.net.http1 import Framing, Headers
 from swapper.net.stream import READ_BYTES
 from swapper.relay.answer import AnswerBody
@@ -144,7 +145,11 @@ class Upstream:
     """One model server or peer: its address, its connections. Any thread."""
 
     def __init__(
-        self, base_url: str, label: str, timeouts: Timeouts | None = None
+        self,
+        base_url: str,
+        label: str,
+        timeouts: Timeouts | None = None,
+        watcher: HangupWatcher | None = None,
     ) -> None:
         """Prepare; nothing is connected before the first request.
 
@@ -152,6 +157,7 @@ class Upstream:
             base_url: http or https, with or without path and query.
             label: who it is, for error messages: ``model llama``.
             timeouts: None takes the defaults.
+            watcher: see ``ConnectionPool``.
 
         Raises:
             ValueError: *base_url* is not usable.
@@ -159,7 +165,9 @@ class Upstream:
         self._endpoint = parse_endpoint(base_url)
         self._authority = self._endpoint.authority
         self._url = self._endpoint.url
-        self._adapter = UpstreamAdapter(self._endpoint, label, timeouts or Timeouts())
+        self._adapter = UpstreamAdapter(
+            self._endpoint, label, timeouts or Timeouts(), watcher
+        )
         self._session = UpstreamSession(self._adapter)
 
     def forward(self, request: UpstreamRequest, token: CancelToken) -> UpstreamResponse:

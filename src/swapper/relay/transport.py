@@ -17,6 +17,7 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from swapper.core.errors import ClientGoneError
+from swapper.net.hangup import HangupWatcher
 from swapper.net.http1 import ProtocolError, ResponseHead
 from swapper.net.stream import TruncatedError
 from swapper.relay.answer import AnswerBody
@@ -84,10 +85,16 @@ class UpstreamAdapter(BaseAdapter):
         pool: the connections nobody uses at the moment.
     """
 
-    def __init__(self, endpoint: Endpoint, label: str, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        label: str,
+        timeouts: Timeouts,
+        watcher: HangupWatcher | None = None,
+    ) -> None:
         """Prepare; nothing is connected before the first request."""
         super().__init__()
-        self.pool = ConnectionPool(timeouts.idle_s)
+        self.pool = ConnectionPool(timeouts.idle_s, watcher=watcher)
         self._faults = Faults(label, endpoint.url)
         self._endpoint = endpoint
         self._timeouts = timeouts

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from swapper.config.schema import TimeoutsConfig
 from swapper.core.errors import UpstreamError
+from swapper.net.hangup import HangupWatcher
 from swapper.relay.endpoint import timeouts_of
 from swapper.relay.forward import Upstream
 
@@ -27,9 +28,11 @@ class Upstreams:
 
     A request asks with the address of the very run it was granted, so that after a
     reload nobody is sent to a model's new address before its new process is there.
+    Idle connections are watched in a thread ``hangup:idle``.
     """
 
     def __init__(self) -> None:
+        self._watcher = HangupWatcher("hangup:idle")
         self._made: dict[UpstreamKey, Upstream] = {}  # setdefault and pop are atomic
 
     def get(self, key: UpstreamKey) -> Upstream:
@@ -41,7 +44,8 @@ class Upstreams:
         made = self._made.get(key)
         if made is None:
             try:
-                fresh = Upstream(key.base_url, key.label, timeouts_of(key.timeouts))
+                timeouts = timeouts_of(key.timeouts)
+                fresh = Upstream(key.base_url, key.label, timeouts, self._watcher)
             except ValueError as exc:
                 message = f"{key.label} cannot be reached: {exc}"
                 raise UpstreamError(message, request_sent=False) from exc
@@ -57,5 +61,6 @@ class Upstreams:
             self._made.pop(key).close()
 
     def close(self) -> None:
-        """Close every idle connection."""
+        """Close every idle connection and end the thread that watches them."""
         self.keep(())
+        self._watcher.close()

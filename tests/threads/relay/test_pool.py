@@ -2,10 +2,13 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from swapper.net.hangup import HangupWatcher
 from swapper.relay.connection import Connection
 from swapper.relay.pool import ConnectionPool
 
@@ -95,3 +98,61 @@ def test_a_closed_pool_keeps_nothing(ends: list[socket.socket]) -> None:
     pool.give(connection(ends))
     assert len(pool) == 0
     assert all(is_closed(end) for end in ends)
+
+
+@pytest.fixture
+def watcher() -> Iterator[HangupWatcher]:
+    made = HangupWatcher()
+    yield made
+    made.close()
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    pause = threading.Event()
+    while not is_true():
+        assert time.monotonic() < deadline
+        pause.wait(0.005)
+
+
+def test_an_idle_connection_that_its_upstream_closes_is_closed_at_once(
+    ends: list[socket.socket], watcher: HangupWatcher
+) -> None:
+    pool = ConnectionPool(90.0, watcher=watcher)
+    first, second = connection(ends), connection(ends)
+    pool.give(first)
+    pool.give(second)
+    ends[0].close()
+    wait_until(lambda: len(pool) == 1)
+    wait_until(lambda: first.sock.fileno() < 0)
+    assert pool.take() is second
+    pool.give(second)  # watched already
+    ends[1].close()
+    wait_until(lambda: len(pool) == 0)
+    wait_until(lambda: second.sock.fileno() < 0)
+
+
+def test_a_connection_closed_while_it_was_in_use_is_not_kept(
+    ends: list[socket.socket], watcher: HangupWatcher
+) -> None:
+    pool = ConnectionPool(90.0, watcher=watcher)
+    used = connection(ends)
+    pool.give(used)
+    assert pool.take() is used
+    ends[0].close()
+    wait_until(lambda: used.is_lost)
+    assert used.sock.fileno() >= 0  # whoever uses it may be reading what came before
+    pool.give(used)
+    assert len(pool) == 0
+    assert used.sock.fileno() < 0
+
+
+def test_closing_the_pool_ends_the_watches(
+    ends: list[socket.socket], watcher: HangupWatcher
+) -> None:
+    pool = ConnectionPool(90.0, watcher=watcher)
+    kept = connection(ends)
+    pool.give(kept)
+    pool.close()
+    assert kept.watch is not None
+    assert not kept.watch.close()  # it was taken before the socket was closed
