@@ -1,7 +1,6 @@
 """Time. Durations are measured on a monotonic clock; the wall clock is for display."""
 
 import time
-from datetime import datetime
 from typing import Protocol
 
 
@@ -26,9 +25,3 @@ class SystemClock:
 def unix_time() -> float:
     """Return the wall clock as seconds since 1970 (UTC); for display only."""
     return time.time()  # noqa: TID251 - the one place that reads the wall clock
-
-
-def rfc3339(unix_s: float) -> str:
-    """Return a Unix time in the local zone, with microseconds: RFC 3339."""
-    text = datetime.fromtimestamp(unix_s).astimezone().isoformat()
-    return text.replace("+00:00", "Z")

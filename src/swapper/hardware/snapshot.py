@@ -16,8 +16,9 @@ import psutil
 
 from swapper import __version__
 from swapper.core import wire
-from swapper.core.clock import rfc3339, unix_time
+from swapper.core.clock import unix_time
 from swapper.core.json import JsonValue
+from swapper.core.rfc3339 import rfc3339
 from swapper.hardware.accelerators import find_accelerators
 from swapper.hardware.sources import SourceError, run_tool
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final, assert_never
 
 from swapper.config import Config
-from swapper.core.clock import rfc3339
 from swapper.core.errors import NotFoundError
 from swapper.core.ids import ModelId
 from swapper.core.json import JsonValue
+from swapper.core.rfc3339 import rfc3339
 from swapper.core.states import ProcessState
 from swapper.record.headers import shown_headers
 from swapper.sync import CancelToken

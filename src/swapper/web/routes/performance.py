@@ -1,13 +1,10 @@
 """``/api/performance``, ``/api/hardware``: how busy the machine is, and what it is."""
 
-import re
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
 
-from swapper.core.clock import rfc3339
 from swapper.core.errors import BadRequestError
 from swapper.core.json import JsonValue
+from swapper.core.rfc3339 import parse_rfc3339, rfc3339
 from swapper.hardware import (
     GpuSample,
     HardwareSnapshot,
@@ -16,8 +13,6 @@ from swapper.hardware import (
 )
 from swapper.web.request import Request
 from swapper.web.response import Response, json_response
-
-_RFC3339 = re.compile(r"(?i)\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)")
 
 
 class PerformanceRoutes:
@@ -61,10 +56,11 @@ def _after(request: Request) -> float | None:
     text = (request.query_value("after") or "").strip()
     if not text:
         return None
-    if _RFC3339.fullmatch(text):
-        with suppress(ValueError):
-            return datetime.fromisoformat(text).timestamp()
-    raise BadRequestError(f"invalid 'after' timestamp {text!r}, use RFC3339 format")
+    try:
+        return parse_rfc3339(text)
+    except ValueError:
+        message = f"invalid 'after' timestamp {text!r}, use RFC3339 format"
+        raise BadRequestError(message) from None
 
 
 def _system(sample: SystemSample) -> dict[str, JsonValue]:
