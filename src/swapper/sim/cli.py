@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,16 @@ _TIMES: Final = ("load", "stop")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the simulator; return the exit status."""
-    options = _parse(argv)
+    try:
+        status = _main(_parse(argv))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, head for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _main(options: argparse.Namespace) -> int:
     try:
         trace = read_trace(options.trace)
         histories = {
