@@ -1,7 +1,7 @@
 """First come, first served, but with an eye on who is about to come back.
 
 ``FifoScheduler`` decides, ``LingerPolicy`` advises it, and this one watches what goes
-in and comes out, so that the policy knows how long swaps take and who comes when.
+in and comes out, so that the policy knows who waits and who comes when.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +29,7 @@ from swapper.scheduler.base import (
 from swapper.scheduler.fifo import FifoScheduler
 from swapper.scheduler.habits import Habits
 from swapper.scheduler.linger import LingerPolicy
-from swapper.scheduler.swap_times import LearnedElsewhere, SwapTimes
+from swapper.scheduler.swap_times import SwapTimes
 
 
 class AdaptiveScheduler:
@@ -63,7 +63,7 @@ class AdaptiveScheduler:
             planner,
             rules=rules,
             policy=self._policy,
-            times=LearnedElsewhere(swap_times),
+            times=swap_times,
         )
 
     # -- facts -----------------------------------------------------------------
@@ -96,7 +96,6 @@ class AdaptiveScheduler:
         self, model: ModelId, run: RunId, error: ProcessError | None, now: float
     ) -> list[Effect]:
         """Note the end of a start; see ``Scheduler.started``."""
-        self._habits.started(model, run, now, is_ready=error is None)
         return self._watch(self.fifo.started(model, run, error, now), now)
 
     def exited(self, model: ModelId, run: RunId, now: float) -> list[Effect]:
@@ -105,7 +104,6 @@ class AdaptiveScheduler:
 
     def stopped(self, model: ModelId, run: RunId, now: float) -> list[Effect]:
         """Note that nothing is left of a run; see ``Scheduler.stopped``."""
-        self._habits.stopped(model, run, now)
         return self._watch(self.fifo.stopped(model, run, now), now)
 
     def unload(
@@ -171,8 +169,7 @@ class AdaptiveScheduler:
                     self._policy.served(ticket.model)
                 case Refuse(ticket):
                     self._attendance.leaves(ticket.id)
-                case StartModel(model, run):
-                    self._habits.starts(model, run, now)
+                case StartModel(model):
                     self._policy.begins(model, now)
                 case StopModel():
                     self._stops(effect, now)
@@ -182,7 +179,6 @@ class AdaptiveScheduler:
         return [*reasons, *effects]
 
     def _stops(self, stop: StopModel, now: float) -> None:
-        self._habits.stops(stop.model, stop.run, now)
         if stop.reason is StopReason.SWAP:
             self._policy.evicts(stop.model, now)
         if stop.target is not None:

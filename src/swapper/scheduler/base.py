@@ -295,6 +295,13 @@ class SwapPolicy(Protocol):
         """
         ...
 
+    def why(self, target: ModelId, now: float) -> str:
+        """Return what the last ``not_before`` puts *target* off for; "" is fine.
+
+        A phrase for people who look at the queue.
+        """
+        ...
+
 
 class Scheduler(Protocol):
     """Decides. Every method runs in the router thread and never blocks.

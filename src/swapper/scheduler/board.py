@@ -5,7 +5,6 @@ is derived from them is never stale. Nothing here decides anything.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -244,7 +243,7 @@ class Board:
     def ready(self, model: ModelRecord, now: float) -> None:
         """Note that the run is ready."""
         known = self.times.get(model.id)
-        self.times.put(model.id, replace(known, load_s=now - model.began_s))
+        self.times.put(model.id, known.loaded_in(now - model.began_s))
         model.failures.forget()
         model.state, model.idle_since = _READY, now  # STARTING -> READY
         self._states = None
@@ -271,7 +270,7 @@ class Board:
         """Note that nothing is left of the run."""
         if model.is_measured:  # others end in their own way
             known = self.times.get(model.id)
-            self.times.put(model.id, replace(known, stop_s=now - model.began_s))
+            self.times.put(model.id, known.stopped_in(now - model.began_s))
         model.state, model.retires_at = _STOPPED, None  # STOPPING -> STOPPED
         model.is_measured = False
         self.running.pop(model.id, None)

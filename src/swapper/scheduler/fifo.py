@@ -430,7 +430,9 @@ class FifoScheduler:
         if self._outlooks is None:
             models = self._board.models
             order = [models[id_] for id_ in self._order(now)]
-            self._outlooks = Outlooks(self._board, self._claims, order, now)
+            self._outlooks = Outlooks(
+                self._board, self._claims, self._policy, order, now
+            )
         return self._outlooks
 
     def _has_served(self, model: ModelRecord, now: float) -> None:

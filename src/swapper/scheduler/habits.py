@@ -1,4 +1,4 @@
-"""What a scheduler learns by watching: how long swaps take, and who comes back when.
+"""What a scheduler learns of the use of models: who comes back when.
 
 Facts in, figures out; nothing here decides anything. Times are in seconds on the
 router's clock.
@@ -6,18 +6,15 @@ router's clock.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Final
 
-from swapper.core.ids import ModelId, RunId
+from swapper.core.ids import ModelId
 from swapper.scheduler.swap_times import SwapTimes
 
 REMEMBERED: Final = 32
 """How many pauses of a model are remembered; people's ways change."""
-
-_NEWEST: Final = 0.5
-"""Weight of the newest swap: one load from a cold disk must not count for ever."""
 
 
 @dataclass(slots=True)
@@ -41,45 +38,11 @@ class Habits:
     """Router thread only."""
 
     def __init__(self, swap_times: SwapTimes) -> None:
-        """Know what *swap_times* knows, and tell it what is learned."""
+        """Know what *swap_times* knows, which others keep up to date."""
         self._times = swap_times
-        self._starting: dict[ModelId, tuple[RunId, float]] = {}
-        self._stopping: dict[ModelId, tuple[RunId, float]] = {}
         self._uses: dict[ModelId, _Use] = {}
 
     # -- what happens ----------------------------------------------------------
-
-    def starts(self, model: ModelId, run: RunId, now: float) -> None:
-        """Note that a run has been told to start."""
-        self._starting[model] = run, now
-
-    def started(
-        self, model: ModelId, run: RunId, now: float, *, is_ready: bool
-    ) -> None:
-        """Note the end of a start; how long a failed one took tells nothing."""
-        began = self._starting.get(model)
-        if began is None or began[0] != run:
-            return
-        del self._starting[model]
-        if is_ready:
-            known = self._times.get(model)
-            load_s = _blend(known.load_s, now - began[1])
-            self._times.put(model, replace(known, load_s=load_s))
-
-    def stops(self, model: ModelId, run: RunId, now: float) -> None:
-        """Note that a run has been told to stop; what was starting is called off."""
-        if self._starting.pop(model, None) is None:
-            self._stopping[model] = run, now
-
-    def stopped(self, model: ModelId, run: RunId, now: float) -> None:
-        """Note that nothing is left of a run."""
-        began = self._stopping.get(model)
-        if began is None or began[0] != run:
-            return
-        del self._stopping[model]
-        known = self._times.get(model)
-        stop_s = _blend(known.stop_s, now - began[1])
-        self._times.put(model, replace(known, stop_s=stop_s))
 
     def arrives(self, model: ModelId, now: float) -> None:
         """Note a request; the first one after a pause tells how long that was."""
@@ -120,7 +83,3 @@ class Habits:
         """Return how long it is busy once it is asked, on average; 0 if not known."""
         use = self._uses.get(model)
         return fmean(use.busy) if use is not None and use.busy else 0.0
-
-
-def _blend(known: float | None, newest: float) -> float:
-    return newest if known is None else known + _NEWEST * (newest - known)

@@ -104,12 +104,21 @@ class _Lingering:
     Attributes:
         since: when it was first asked to.
         until: when it will.
+        expected: when its next request is likely.
         target: for whom it was decided.
     """
 
     since: float
     until: float
+    expected: float
     target: ModelId
+
+    def text(self, now: float) -> str:
+        """Return it in words, without the model."""
+        left_s, expected_s = max(0.0, self.until - now), max(0.0, self.expected - now)
+        return (
+            f"lingers {left_s:.1f} s more, expected next request in {expected_s:.1f} s"
+        )
 
 
 class LingerPolicy:
@@ -120,6 +129,7 @@ class LingerPolicy:
         self._habits = habits
         self._attendance = attendance
         self._lingering: dict[ModelId, _Lingering] = {}
+        self._held_by: dict[ModelId, ModelId] = {}  # who lingered last, by target
         self._overtaken: dict[ModelId, ModelId] = {}
         self._reasons: list[tuple[ModelId, str]] = []
 
@@ -152,8 +162,22 @@ class LingerPolicy:
         self, target: ModelView, evict: Sequence[ModelView], now: float
     ) -> float:
         """Return until when the most promising of *evict* lingers."""
-        idle = [model for model in evict if model.state is ProcessState.READY]
-        return max((self._until(model, target, now) for model in idle), default=now)
+        times = {
+            model.id: self._until(model, target, now)
+            for model in evict
+            if model.state is ProcessState.READY
+        }
+        last = max(times, key=lambda model: times[model], default=None)
+        if last is None:
+            return now
+        self._held_by[target.id] = last
+        return times[last]
+
+    def why(self, target: ModelId, now: float) -> str:
+        """Return who lingers; see ``SwapPolicy.why``."""
+        model = self._held_by.get(target)
+        lingering = None if model is None else self._lingering.get(model)
+        return "" if lingering is None else f"waits: {model} {lingering.text(now)}"
 
     # -- for the scheduler around it -------------------------------------------
 
@@ -210,12 +234,12 @@ class LingerPolicy:
             # Or one for whom it does not pay would have what others wait for.
             return max(until, min(known.until, victim.idle_since + longest_s))
         if found is not None:  # told once in each pause
-            self._lingering[victim.id] = _Lingering(now, until, target.id)
-            expected_s = victim.idle_since + found.expected_s - now
+            expected = victim.idle_since + found.expected_s
+            begun = _Lingering(now, until, expected, target.id)
+            self._lingering[victim.id] = begun
             why = (
-                f"lingers {until - now:.1f} s more before it makes room for {target.id}, "
-                f"expected next request in {expected_s:.1f} s; there and back takes "
-                f"{there_s + back_s:.1f} s, {waiting} waiting"
+                f"{begun.text(now)}; for {target.id} it makes room then; there and back "
+                f"takes {there_s + back_s:.1f} s, {waiting} waiting"
             )
             self._reasons.append((victim.id, why))
         return until

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from swapper.core.ids import ModelId
 from swapper.core.states import ProcessState
-from swapper.scheduler.base import WaitingModel
+from swapper.scheduler.base import SwapPolicy, WaitingModel
 from swapper.scheduler.board import Board
 from swapper.scheduler.claims import Claims
 from swapper.scheduler.records import ModelRecord, Swap
@@ -45,18 +45,25 @@ class Outlooks:
     """
 
     def __init__(
-        self, board: Board, claims: Claims, order: Iterable[ModelRecord], now: float
+        self,
+        board: Board,
+        claims: Claims,
+        policy: SwapPolicy,
+        order: Iterable[ModelRecord],
+        now: float,
     ) -> None:
         """Look.
 
         Args:
             board: of the scheduler.
             claims: likewise.
+            policy: likewise.
             order: the models with a queue, those first that go first.
             now: on the router's clock.
         """
         self._board = board
         self._claims = claims
+        self._policy = policy
         self._now = now
         self._taken: dict[ModelId, float | None] = {}  # until when by those ahead
         self._leaving = sorted(m.id for m in board.running.values() if m.is_leaving)
@@ -153,7 +160,8 @@ class Outlooks:
             return f"waits for {_names(each)}"
         if model.not_before is not None:
             left_s = max(0.0, model.not_before - self._now)
-            return f"is put off for {left_s:.1f} s, for {_names(evict)} may be wanted"
+            usual = f"is put off for {left_s:.1f} s, for {_names(evict)} may be wanted"
+            return self._policy.why(model.id, self._now) or usual
         is_doubted = model.doubted_until > self._now
         return (
             f"waits to see whether {model.id} still runs"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from swapper.core.ids import ModelId
 from swapper.scheduler.base import ModelView, Ticket
 
 
@@ -25,3 +26,7 @@ class FirstCome:
     ) -> float:
         """Return *now*: there is nothing to wait for."""
         return now
+
+    def why(self, target: ModelId, now: float) -> str:  # noqa: ARG002 - the Protocol's shape
+        """Return "": nothing is put off."""
+        return ""

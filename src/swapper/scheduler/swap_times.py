@@ -1,9 +1,12 @@
 """How long models take to start and to stop, for whoever has to weigh a swap."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from swapper.core.ids import ModelId
+
+_NEWEST: Final = 0.5
+"""Weight of the newest swap: one load from a cold disk must not count for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,14 @@ class SwapTime:
 
     load_s: float | None = None
     stop_s: float | None = None
+
+    def loaded_in(self, seconds: float) -> "SwapTime":
+        """Return what is known after a load that took so long."""
+        return replace(self, load_s=_blend(self.load_s, seconds))
+
+    def stopped_in(self, seconds: float) -> "SwapTime":
+        """Return what is known after a stop that took so long."""
+        return replace(self, stop_s=_blend(self.stop_s, seconds))
 
 
 class SwapTimes(Protocol):
@@ -52,17 +63,5 @@ class MemorySwapTimes:
         self._times[model] = time
 
 
-class LearnedElsewhere:
-    """What another scheduler learns, for one that shall only read it."""
-
-    __slots__ = ("_times",)
-
-    def __init__(self, times: SwapTimes) -> None:
-        self._times = times
-
-    def get(self, model: ModelId) -> SwapTime:
-        """Return what was last put, or a time with nothing known."""
-        return self._times.get(model)
-
-    def put(self, model: ModelId, time: SwapTime) -> None:
-        """Keep nothing."""
+def _blend(known: float | None, newest: float) -> float:
+    return newest if known is None else known + _NEWEST * (newest - known)

@@ -63,8 +63,12 @@ def test_model_lingers_for_the_next_request_of_an_agent() -> None:
 
     [remark] = remarks(made.submit(ticket(10, "b"), now + 0.1))
 
-    assert remark.startswith("a lingers 0.3 s more before it makes room for b, expec")
-    assert "next request in 0.2 s; there and back takes 20.0 s, 1 waiting" in remark
+    assert remark == (
+        "a lingers 0.3 s more, expected next request in 0.2 s; for b it makes room "
+        "then; there and back takes 20.0 s, 1 waiting"
+    )
+    [queued] = made.waiting(now + 0.2)
+    assert queued.why == ("waits: a lingers 0.2 s more, expected next request in 0.1 s")
     assert made.next_deadline() == pytest.approx(now + 0.425)
     assert made.submit(ticket(11, "a"), now + 0.3) == [Grant(ticket(11, "a"), R1)]
 

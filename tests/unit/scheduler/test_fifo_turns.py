@@ -289,6 +289,9 @@ class Lingering:
         self.asked.append((target.id, target.queued, tuple(m.id for m in evict)))
         return max([now, *(m.idle_since + 10.0 for m in evict)])
 
+    def why(self, target: ModelId, now: float) -> str:  # noqa: ARG002
+        return ""
+
 
 @pytest.fixture
 def lingering() -> tuple[FifoScheduler, Lingering]:

@@ -2,12 +2,11 @@
 
 import pytest
 
-from swapper.core.ids import ModelId, RunId
+from swapper.core.ids import ModelId
 from swapper.scheduler import MemorySwapTimes, SwapTime
 from swapper.scheduler.habits import REMEMBERED, Habits
 
 A, B = ModelId("a"), ModelId("b")
-R1, R2 = RunId(1), RunId(2)
 
 
 @pytest.fixture
@@ -20,57 +19,13 @@ def habits(times: MemorySwapTimes) -> Habits:
     return Habits(times)
 
 
-def test_loads_and_stops_are_measured_and_kept(
+def test_swap_times_are_those_that_others_keep(
     habits: Habits, times: MemorySwapTimes
 ) -> None:
-    habits.starts(A, R1, 1.0)
-    habits.started(A, R1, 9.0, is_ready=True)
-    habits.stops(A, R1, 20.0)
-    habits.stopped(A, R1, 22.0)
+    times.put(A, SwapTime(load_s=8.0, stop_s=2.0))
 
-    assert times.get(A) == SwapTime(load_s=8.0, stop_s=2.0)
     assert (habits.load_s(A), habits.stop_s(A)) == (8.0, 2.0)
     assert (habits.load_s(B), habits.stop_s(B)) == (None, 0.0)
-
-
-def test_newer_times_count_more(habits: Habits, times: MemorySwapTimes) -> None:
-    times.put(A, SwapTime(load_s=8.0, stop_s=3.0))
-    habits.starts(A, R1, 0.0)
-    habits.started(A, R1, 4.0, is_ready=True)
-
-    assert times.get(A) == SwapTime(load_s=6.0, stop_s=3.0)
-
-
-def test_failed_start_tells_nothing(habits: Habits, times: MemorySwapTimes) -> None:
-    habits.starts(A, R1, 0.0)
-    habits.started(A, R1, 4.0, is_ready=False)
-    habits.stopped(A, R1, 5.0)
-
-    assert times.get(A) == SwapTime()
-
-
-def test_start_that_was_called_off_tells_nothing(
-    habits: Habits, times: MemorySwapTimes
-) -> None:
-    habits.starts(A, R1, 0.0)
-    habits.stops(A, R1, 1.0)
-    habits.started(A, R1, 2.0, is_ready=True)  # ready just before it was told
-    habits.stopped(A, R1, 3.0)
-
-    assert times.get(A) == SwapTime()
-
-
-def test_report_about_another_run_tells_nothing(
-    habits: Habits, times: MemorySwapTimes
-) -> None:
-    habits.starts(A, R2, 0.0)
-    habits.started(A, R1, 1.0, is_ready=True)
-    habits.started(A, R2, 5.0, is_ready=True)
-    habits.stops(A, R2, 6.0)
-    habits.stopped(A, R1, 7.0)
-    habits.stopped(A, R2, 9.0)
-
-    assert times.get(A) == SwapTime(load_s=5.0, stop_s=3.0)
 
 
 def test_pause_is_from_the_last_answer_to_the_next_request(habits: Habits) -> None:

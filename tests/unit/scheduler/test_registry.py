@@ -77,3 +77,11 @@ def test_swap_times_are_kept_in_memory() -> None:
 
     assert times.get(ModelId("a")) == SwapTime(load_s=3.0, stop_s=None)
     assert times.get(ModelId("b")) == SwapTime()
+
+
+def test_newer_swap_times_count_more_but_not_alone() -> None:
+    first = SwapTime().loaded_in(8.0).stopped_in(3.0)
+
+    assert first == SwapTime(load_s=8.0, stop_s=3.0)
+    assert first.loaded_in(4.0) == SwapTime(load_s=6.0, stop_s=3.0)
+    assert first.stopped_in(1.0) == SwapTime(load_s=8.0, stop_s=2.0)
