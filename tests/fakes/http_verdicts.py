@@ -107,7 +107,11 @@ def check_relayed(received: bytes, answer: DraftAnswer, method: bytes) -> None:
     if got.rest and got.end is End.CLEAN:
         raise FindingError("bytes follow the answer")
     said = read_answers(
-        answer.to_bytes(), [method], is_closed=answer.ending != "reset", limit=1
+        answer.to_bytes(),
+        [method],
+        is_closed=answer.ending != "reset",
+        limit=1,
+        skips_blank=True,
     )
     whole = next(iter(finals_of(said)), None)
     if any(message.status == 101 for message in said.messages):

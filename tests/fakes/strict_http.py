@@ -117,6 +117,7 @@ def read_answers(
     *,
     is_closed: bool,
     limit: int | None = None,
+    skips_blank: bool = False,
 ) -> Reading:
     """Return the answers in *data* to requests with these methods, interim ones too.
 
@@ -125,11 +126,13 @@ def read_answers(
         methods: of the requests in order; one too many counts as a GET.
         is_closed: nothing more will come.
         limit: read no further than so many final answers; None reads them all.
+        skips_blank: let line ends stand before a head, as recipients may.
     """
     done: list[Message] = []
     finals = 0
     while data and finals != limit:
         method = methods[finals] if finals < len(methods) else b"GET"
+        data = data.lstrip(b"\r\n") if skips_blank else data
         try:
             head, data = _head(data)
             if head is None:

@@ -164,7 +164,7 @@ def lie(peer: Peer, answer: DraftAnswer, method: bytes) -> bool:
     """Send an answer to *method*; return whether the connection goes on."""
     raw = answer.to_bytes()
     step = len(raw) if len(raw) > 2000 else answer.step_bytes
-    extra = read_answers(raw, [method], is_closed=True, limit=1).rest
+    extra = read_answers(raw, [method], is_closed=True, limit=1, skips_blank=True).rest
     if extra:
         # it comes along with the answer's last byte: later it could be anybody's
         step = len(raw) - len(extra) - 1
