@@ -316,11 +316,9 @@ class FifoScheduler:
         position = self._board.place_of(ticket)
         if position is None:
             return None
-        looks = self._look_ahead(now)
-        outlook = (looks.queued if position else looks.loading)[
-            self._board.model_of[ticket]
-        ]
-        return Standing(position, outlook.estimate_s(now))
+        looks, model = self._look_ahead(now), self._board.model_of[ticket]
+        estimate_s = looks.estimate_s(model, now, is_loading=position == 0)
+        return Standing(position, estimate_s)
 
     def waiting(self, now: float) -> list[WaitingModel]:
         """Return who waits; see ``Scheduler.waiting``."""

@@ -19,30 +19,16 @@ _READY = ProcessState.READY
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """What becomes of one model's waiting tickets.
+class _Ahead:
+    """What a model's queue has ahead of it."""
 
-    Attributes:
-        why: what they wait for.
-        ready_at: when their model can serve them, on the router's clock; None if
-            something on the way there was never measured.
-    """
-
-    why: str
+    evict: Sequence[ModelId]
+    colliding: Sequence[Swap]
     ready_at: float | None
-
-    def estimate_s(self, now: float) -> float | None:
-        """Return the seconds from *now* on."""
-        return None if self.ready_at is None else max(0.0, self.ready_at - now)
 
 
 class Outlooks:
-    """Looks ahead from one moment. Makes no moves.
-
-    Attributes:
-        loading: by target of a swap in flight.
-        queued: by model with a queue.
-    """
+    """Looks ahead from one moment. Makes no moves."""
 
     def __init__(
         self,
@@ -67,26 +53,38 @@ class Outlooks:
         self._now = now
         self._taken: dict[ModelId, float | None] = {}  # until when by those ahead
         self._leaving = sorted(m.id for m in board.running.values() if m.is_leaving)
-        self.loading = {
-            id_: Outlook(self._why_loading(swap), self._loaded_at(swap))
-            for id_, swap in board.swaps.items()
-        }
-        self.queued = {model.id: self._of_queue(model) for model in order}
+        # When each can serve, on the router's clock; None if something on the way
+        # there was never measured.
+        self._loaded = {id_: self._loaded_at(s) for id_, s in board.swaps.items()}
+        self._ahead = {model.id: self._of_queue(model) for model in order}
+
+    def estimate_s(
+        self, model: ModelId, now: float, *, is_loading: bool
+    ) -> float | None:
+        """Return the seconds from *now* on until a model's waiting tickets are served.
+
+        Args:
+            model: which.
+            now: on the router's clock.
+            is_loading: of the tickets that wait for its load, not of the queue.
+        """
+        at = self._loaded[model] if is_loading else self._ahead[model].ready_at
+        return None if at is None else max(0.0, at - now)
 
     def waiting(self) -> list[WaitingModel]:
         """Return everybody who waits, by model."""
         found = []
-        for id_, outlook in self.loading.items():
-            tickets = tuple(self._board.swaps[id_].waiters.values())
-            estimate_s = outlook.estimate_s(self._now)
-            found.append(WaitingModel(id_, None, tickets, outlook.why, estimate_s))
-        for id_, outlook in self.queued.items():
+        for id_, swap in self._board.swaps.items():
+            tickets = tuple(swap.waiters.values())
+            estimate_s = self.estimate_s(id_, self._now, is_loading=True)
+            why = self._why_loading(swap)
+            found.append(WaitingModel(id_, None, tickets, why, estimate_s))
+        for id_, ahead in self._ahead.items():
             model = self._board.models[id_]
             tickets = tuple(model.queue.values())
-            estimate_s = outlook.estimate_s(self._now)
-            found.append(
-                WaitingModel(id_, model.rank, tickets, outlook.why, estimate_s)
-            )
+            estimate_s = self.estimate_s(id_, self._now, is_loading=False)
+            why = self._why_queued(model, ahead)
+            found.append(WaitingModel(id_, model.rank, tickets, why, estimate_s))
         return [entry for entry in found if entry.tickets]
 
     # -- loads in flight ---------------------------------------------------------
@@ -112,11 +110,10 @@ class Outlooks:
 
     # -- queues ------------------------------------------------------------------
 
-    def _of_queue(self, model: ModelRecord) -> Outlook:
+    def _of_queue(self, model: ModelRecord) -> _Ahead:
         board = self._board
         evict = self._claims.eviction_for(model)
         colliding = board.colliding_swaps(model, evict)
-        why = self._why_queued(model, evict, colliding)
         free = [self._free_at(swap, evict) for swap in colliding]
         free += [self._idle_at(board.models[id_]) for id_ in evict]
         taken = self._taken
@@ -127,11 +124,11 @@ class Outlooks:
         ready_at = _after(_after(began_at, _latest(0.0, stops)), load_s)
         # Whoever also wants this room has to wait until these requests are served.
         taken.update(dict.fromkeys(evict, _after(ready_at, model.usual_s)))
-        return Outlook(why, ready_at)
+        return _Ahead(evict, colliding, ready_at)
 
     def _free_at(self, swap: Swap, evict: Sequence[ModelId]) -> float | None:
         """Return when a swap is no longer in the way, nor what it loads for."""
-        loaded_at = self.loading[swap.target.id].ready_at
+        loaded_at = self._loaded[swap.target.id]
         is_in_the_way = swap.target.id in evict and swap.waiters
         return _after(loaded_at, swap.target.usual_s if is_in_the_way else 0.0)
 
@@ -142,10 +139,8 @@ class Outlooks:
         ]
         return _latest(self._now, ends)
 
-    def _why_queued(
-        self, model: ModelRecord, evict: Sequence[ModelId], colliding: Sequence[Swap]
-    ) -> str:
-        board = self._board
+    def _why_queued(self, model: ModelRecord, ahead: _Ahead) -> str:
+        board, evict, colliding = self._board, ahead.evict, ahead.colliding
         first = self._claims.first_before(model, evict)
         if first is not None:
             return f"waits for its turn after {first}, which has waited longer"

@@ -144,6 +144,7 @@ def test_4_two_swaps_never_stop_the_same_model() -> None:
         StopModel(C, run_c, StopReason.SWAP, A)
     ]
     assert scheduler.submit(ticket(2, "b"), 1.0) == []
+    assert [q.position for q in queue_of(scheduler)] == [0, 1]  # no swap to b yet
     assert scheduler.stopped(C, run_c, 2.0) == [StartModel(A, R2), StartModel(B, R3)]
 
 
