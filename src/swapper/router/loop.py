@@ -132,11 +132,12 @@ class RouterLoop:
         self.counts = RouterCounts()
         self._thread = OwnerThread("router", self._run)
         # Who has it may touch what belongs to the router thread; see post. Guards the
-        # next three as well.
+        # rest as well.
         self._baton = threading.Lock()
         self._is_running = False
         self._crash: Exception | None = None  # of somebody standing in
         self._wakes_at: float | None = None  # what the sleeping router thread waits for
+        self._due_s: float | None = None  # the deadline after the last step
 
     def start(self) -> None:
         """Start the router thread. Once."""
@@ -222,9 +223,8 @@ class RouterLoop:
                 self.step(message)
         except Exception as exc:  # noqa: BLE001 - the router thread raises it
             self._crash = exc
-        deadline = self.deadline()
-        is_early = deadline is not None and (
-            self._wakes_at is None or deadline < self._wakes_at
+        is_early = self._due_s is not None and (
+            self._wakes_at is None or self._due_s < self._wakes_at
         )
         return self._crash is None and self._shutdown is None and not is_early
 
@@ -237,6 +237,8 @@ class RouterLoop:
         if message is None or (deadline is not None and deadline <= now):
             self._carry_out(self._scheduler.tick(now), now)
             self._endings.expire(now)
+            deadline = self.deadline()
+        self._due_s = deadline
         self._publish()
 
     def deadline(self) -> float | None:
