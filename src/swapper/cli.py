@@ -30,6 +30,7 @@ _FALSE: Final = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 _USAGE: Final = """\
 Usage: swapper --config FILE [options]
+       swapper plan --config FILE MODEL...
        swapper demo [--listen HOST:PORT]
 
   --config FILE          configuration file
@@ -47,6 +48,7 @@ Usage: swapper --config FILE [options]
   --watch-config         reload when the configuration changes (as SIGHUP does)
   --help                 print this text and exit
 
+swapper plan tells what loading models in this order would stop, and why.
 swapper demo starts swapper with two small models and tells what to try.
 """
 
@@ -112,10 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str] | None) -> int:
     words = sys.argv[1:] if argv is None else argv
-    if words and words[0] == "demo":
-        from swapper.demo import run_demo  # noqa: PLC0415 - most runs never need it
-
-        return run_demo(words[1:], _serve_file)
+    if words and words[0] in {"demo", "plan"}:
+        return _other_command(words[0], words[1:])
     try:
         options = parse_flags(words)
     except UsageError as exc:
@@ -131,6 +131,16 @@ def _main(argv: Sequence[str] | None) -> int:
         print(json.dumps(json_schema(), indent=2))
         return 0
     return _run(options, sys.stderr)
+
+
+def _other_command(command: str, words: Sequence[str]) -> int:
+    if command == "plan":
+        from swapper.plan import run_plan  # noqa: PLC0415 - most runs never need it
+
+        return run_plan(words)
+    from swapper.demo import run_demo  # noqa: PLC0415
+
+    return run_demo(words, _serve_file)
 
 
 def _run(options: Options, err: TextIO) -> int:

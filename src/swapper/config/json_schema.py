@@ -12,6 +12,7 @@ tells; ``tests/unit/config/test_json_schema.py`` has the list.
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from swapper.config.budget import QUANTITY_PATTERN
 from swapper.config.key import BOOLEAN_WORDS, Key, KeySet, Kind
 from swapper.config.keys import TOP_LEVEL
 from swapper.config.macros.scope import RESERVED
@@ -144,6 +145,12 @@ def _integer_map(key: Key) -> _Schema:
     return _mapping(key, _number(key.minimum, ("number", "string", "null")))
 
 
+def _quantity_map(key: Key) -> _Schema:
+    wanted = "must be a quantity such as 24GiB, 800MB or 2"
+    pattern = _pattern(f"{QUANTITY_PATTERN}|{_REFERENCE}", wanted)
+    return _mapping(key, {"type": ("number", "string"), "minimum": 0, **pattern})
+
+
 def _json(key: Key) -> _Schema:
     return {"type": _types(key, "object")}
 
@@ -192,5 +199,6 @@ _SHAPES: Final[Mapping[Kind, Callable[[Key], _Schema]]] = {
     Kind.SECTIONS: _sections,
     Kind.TEXT_MAP: _text_map,
     Kind.INTEGER_MAP: _integer_map,
+    Kind.QUANTITY_MAP: _quantity_map,
     Kind.JSON_MAP: _json_map,
 }

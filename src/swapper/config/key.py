@@ -35,6 +35,7 @@ class Kind(StrEnum):
     SECTIONS = "mapping of names to settings"
     TEXT_MAP = "mapping of names to texts"
     INTEGER_MAP = "mapping of names to whole numbers"
+    QUANTITY_MAP = "mapping of names to quantities"
     JSON_MAP = "mapping of names to mappings of anything"
 
 

@@ -195,6 +195,12 @@ MODEL: Final = _set(
     timeouts=_section(_timeouts(0), "Limits of the connection to the model server."),
     compat=_section(COMPAT, "Switches for special clients."),
     capabilities=_section(CAPABILITIES, "What the model can do, for model lists."),
+    resources=Key(
+        kind=Kind.QUANTITY_MAP,
+        about="What it takes of each resource of the budget; not set: all.",
+        has_nulls=False,
+    ),
+    pin=_boolean(False, "Never stop it to make room; for the budget router."),
     healthCheckTimeout=Key(
         kind=Kind.INTEGER,
         about="Cannot be set per model: the top-level value applies.",
@@ -230,6 +236,15 @@ MATRIX: Final = _set(
     ),
 )
 
+BUDGET: Final = _set(
+    resources=Key(
+        kind=Kind.QUANTITY_MAP,
+        about="How much there is of each: 24GiB, 64GB, or a plain number.",
+        has_nulls=False,
+        is_required=True,
+    ),
+)
+
 _GROUPS: Final = _sections(
     GROUP,
     "Which models may run together, by groups.",
@@ -251,8 +266,15 @@ def _queue_rules(shortest_wait_s: int, about_max_wait: str) -> KeySet:
 ROUTING: Final = _set(
     router=_section(
         _set(
-            use=_text("", "Which router decides.", hints=("group", "matrix")),
-            settings=_section(_set(groups=_GROUPS, matrix=_MATRIX), "By router."),
+            use=_text("", "Which router decides.", hints=("group", "matrix", "budget")),
+            settings=_section(
+                _set(
+                    groups=_GROUPS,
+                    matrix=_MATRIX,
+                    budget=_section(BUDGET, "Which models run together, by sums."),
+                ),
+                "By router.",
+            ),
         ),
         "What must stop for a model to run.",
     ),

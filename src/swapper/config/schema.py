@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from swapper.config.budget import BudgetConfig
 from swapper.config.expressions import MatrixConfig
 from swapper.config.re2 import Pattern
 from swapper.core.errors import ConfigProblem
@@ -236,9 +237,10 @@ class Config:
 
     Attributes:
         models: by id, in byte order of the ids.
-        router: ``group``, ``matrix`` or the name of a registered planner.
+        router: ``group``, ``matrix``, ``budget`` or the name of a registered planner.
         groups: by id; always has ``(default)``; every model is in exactly one.
         matrix: without sets unless the router is ``matrix``.
+        budget: what models need; without resources unless the router is ``budget``.
         scheduler: ``fifo``, ``adaptive`` or the name of a registered scheduler.
         priority: of waiting requests, by model; 0 if absent, higher goes first.
         max_wait_s: after this long a waiting model is owed its turn; 0 for never.
@@ -265,6 +267,7 @@ class Config:
     router: str = "group"
     groups: Mapping[str, GroupConfig] = field(default_factory=_nothing)
     matrix: MatrixConfig = field(default_factory=MatrixConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     scheduler: str = "fifo"
     priority: Mapping[ModelId, int] = field(default_factory=_nothing)
     max_wait_s: int = 60

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator, Mapping
 
+from swapper.config.budget import Amounts, BudgetConfig
 from swapper.config.commands import split_command
 from swapper.config.expressions import MatrixConfig, expression_text
 from swapper.config.report import printable
@@ -100,6 +101,9 @@ def _groups(config: Config) -> Iterator[str]:
     if config.router == "matrix":
         yield from _matrix(config.matrix)
         return
+    if config.router == "budget":
+        yield from _budget(config)
+        return
     for group in config.groups.values():
         if group.members:
             yield _named(_list(group.id, group.members), *_rules_of(group))
@@ -114,6 +118,20 @@ def _matrix(matrix: MatrixConfig) -> Iterator[str]:
     listed = ", ".join(costs)
     if listed:
         yield f"evicting costs 1, but: {listed}"
+
+
+def _budget(config: Config) -> Iterator[str]:
+    budget = config.budget
+    yield f"there is {_amounts(budget, budget.resources)}"
+    for model in config.models:
+        needs = budget.needs.get(model)
+        what = "runs alone" if needs is None else _amounts(budget, needs)
+        yield _named(f"{model}: {what}", *(["pinned"] * (model in budget.pinned)))
+
+
+def _amounts(budget: BudgetConfig, amounts: Amounts) -> str:
+    listed = (f"{name} {budget.text(name, n)}" for name, n in amounts.items())
+    return ", ".join(listed) or "nothing"
 
 
 def _rules_of(group: GroupConfig) -> Iterator[str]:

@@ -1,9 +1,38 @@
 """What the scheduler needs of an eviction policy."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from swapper.core.ids import ModelId
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the scheduler knows of a running model, for planners that weigh.
+
+    Attributes:
+        load_s: how long its last load took; None if not known.
+        idle_s: for how long it has served nothing; 0 if it serves or loads.
+        is_busy: it serves requests, or is being loaded for some.
+        is_leaving: it is being stopped already, whatever is decided.
+    """
+
+    load_s: float | None = None
+    idle_s: float = 0.0
+    is_busy: bool = False
+    is_leaving: bool = False
+
+
+Standings: TypeAlias = Callable[[ModelId], Standing]
+"""Tells of any running model; a planner that does not weigh need not ask."""
+
+_UNKNOWN = Standing()
+
+
+def unknown_standing(model: ModelId) -> Standing:  # noqa: ARG001 - the alias's shape
+    """Return that nothing is known."""
+    return _UNKNOWN
 
 
 class Planner(Protocol):
@@ -24,6 +53,7 @@ class Planner(Protocol):
         running: Sequence[ModelId],
         *,
         target_is_running: bool = False,
+        standing: Standings = unknown_standing,
     ) -> tuple[ModelId, ...]:
         """Return the models that must stop before *target* can serve.
 
@@ -33,8 +63,28 @@ class Planner(Protocol):
                 swaps in flight; sorted, unique.
             target_is_running: whether the target is ready already and only the
                 others are in question.
+            standing: what is known of each of *running*; valid during the call.
 
         Returns:
             A subset of *running* in its order; empty if nothing has to go.
+        """
+        ...
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A planner that can say why, as those of swapper do."""
+
+    def reasons(
+        self,
+        target: ModelId,
+        running: Sequence[ModelId],
+        *,
+        standing: Standings = unknown_standing,
+    ) -> Sequence[str]:
+        """Return lines that tell why ``eviction_for`` answers as it does.
+
+        The target does not run. Arguments are as there; empty if there is nothing to
+        tell.
         """
         ...

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from swapper.config.schema import GroupConfig
 from swapper.core.ids import ModelId
+from swapper.planner.base import Standings, unknown_standing
 
 
 class GroupPlanner:
@@ -30,12 +31,30 @@ class GroupPlanner:
         running: Sequence[ModelId],
         *,
         target_is_running: bool = False,  # noqa: ARG002 - the rules are the same
+        standing: Standings = unknown_standing,  # noqa: ARG002 - nothing is weighed
     ) -> tuple[ModelId, ...]:
         """Return the running models that the group rules forbid beside *target*."""
         own = self._group_of[target]
         return tuple(
             model for model in running if self._must_go(own, self._group_of[model])
         )
+
+    def reasons(
+        self,
+        target: ModelId,
+        running: Sequence[ModelId],
+        *,
+        standing: Standings = unknown_standing,  # noqa: ARG002 - nothing is weighed
+    ) -> list[str]:
+        """Return the rule by which each one goes; see ``Explaining.reasons``."""
+        own = self._group_of[target]
+        return [
+            f"{model}: group {own.id} runs one at a time"
+            if self._group_of[model].id == own.id
+            else f"{model}: group {own.id} is exclusive, and group "
+            f"{self._group_of[model].id} is not persistent"
+            for model in self.eviction_for(target, running)
+        ]
 
     @staticmethod
     def _must_go(own: GroupConfig, other: GroupConfig) -> bool:

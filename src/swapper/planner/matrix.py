@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from swapper.config.combinations import Combination, Combinations
 from swapper.config.expressions import MatrixConfig
 from swapper.core.ids import ModelId
+from swapper.planner.base import Standings, unknown_standing
 
 _USUAL_COST = 1
 
@@ -52,6 +53,7 @@ class MatrixPlanner:
         running: Sequence[ModelId],
         *,
         target_is_running: bool = False,
+        standing: Standings = unknown_standing,  # noqa: ARG002 - costs are configured
     ) -> tuple[ModelId, ...]:
         """Return the running models outside of the cheapest combination.
 
@@ -88,6 +90,21 @@ class MatrixPlanner:
             evict=evict,
             cost=sum(map(self._cost, evict)),
         )
+
+    def reasons(
+        self,
+        target: ModelId,
+        running: Sequence[ModelId],
+        *,
+        standing: Standings = unknown_standing,  # noqa: ARG002 - costs are configured
+    ) -> list[str]:
+        """Return the set that decides and what it costs; see ``Explaining.reasons``."""
+        plan = self.explain(target, running)
+        if not plan.set_name:
+            return [f"{target} is in no set, and runs alone"] if running else []
+        together = f"set {plan.set_name} allows {' & '.join(plan.combination)}"
+        costs = [f"stopping {m} costs {self._cost(m)}" for m in plan.evict]
+        return [together, *costs]
 
     def _cheapest(
         self, target: ModelId, running: Sequence[ModelId]

@@ -10,6 +10,7 @@ from importlib import metadata
 from swapper.config.schema import Config
 from swapper.core.errors import ConfigError, ConfigProblem
 from swapper.planner.base import Planner
+from swapper.planner.budget import BudgetPlanner
 from swapper.planner.group import GroupPlanner
 from swapper.planner.matrix import MatrixPlanner
 
@@ -17,6 +18,7 @@ PlannerFactory = Callable[[Config], Planner]
 
 _BUILT_IN: Mapping[str, PlannerFactory] = {
     "group": lambda config: GroupPlanner(config.groups),
+    "budget": lambda config: BudgetPlanner(config.budget),
     "matrix": lambda config: MatrixPlanner(config.matrix),
 }
 _ENTRY_POINTS = "swapper.planners"

@@ -157,7 +157,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--router",
         default="",
         metavar="NAME",
-        help="group, matrix or a registered one, instead of the one configured",
+        help="group, matrix, budget or a registered one, instead of the one configured",
     )
     parser.add_argument(
         "--config",

@@ -39,6 +39,8 @@ ONLY_THE_LOADER_MINDS: Final = {
     "models.<name>.proxy": GRAMMAR,
     "models.<name>.env": LENIENT,
     "models.<name>.healthCheckTimeout": LENIENT,
+    "models.<name>.resources": NAMES,
+    "models.<name>.pin": "needs resources, and the budget router",
     "logLevel": LENIENT,
     "logTimeFormat": LENIENT,
     "performance.every": "at least 5s, in any unit",
@@ -80,6 +82,7 @@ SURROUNDINGS: Final[dict[str, dict[str, Any]]] = {
     "selectors": {"n": {"strategy": "spillover", "targets": ["a"]}},
     "profiles": {"n": {"pins": {"x": "a"}}},
     "matrix": {"sets": {"s": "a"}},
+    "budget": {"resources": {"gpu0": "24GiB"}},
 }
 VALUES: Final[tuple[Any, ...]] = (
     *(None, True, False, 0, 1, -1, -2, 2, 15, 60.7, 1e2, 0.5, 10**17),
@@ -101,6 +104,7 @@ VALUES: Final[tuple[Any, ...]] = (
     ),
     *({}, {"x": None}, {"x": 1}, {"x": 0}, {"x": "a"}, {"x": True}, {"x": []}),
     *({"x": {}}, {"x": {"y": 1}}, {"a": 1}, {"a": 0.5}, {"": "a"}, {" ": "a"}),
+    *({"x": "24GiB"}, {"x": "1.5 kB"}, {"x": "24 gigs"}, {"x": ".5"}, {"x": -0.5}),
     *({"PORT": 1}, {"x" * 63: 1}, {"x" * 64: 1}, {"x_y": "a"}, {"(default)": {}}),
     {"x": {"strategy": "pin", "targets": ["a"]}},
     {"x": {"pins": {"y": "a"}}},
@@ -121,10 +125,10 @@ def _config_with(path: Path_, value: object) -> dict[str, Any]:
     config = copy.deepcopy(BASE)
     if path[0] in SURROUNDINGS:
         config[path[0]] = copy.deepcopy(SURROUNDINGS[path[0]])
-    if "matrix" in path[1:]:
-        matrix = copy.deepcopy(SURROUNDINGS["matrix"])
-        router = {"use": "matrix", "settings": {"matrix": matrix}}
-        config["routing"] = {"router": router}
+    for use in ("matrix", "budget"):
+        if use in path[1:]:
+            settings = {use: copy.deepcopy(SURROUNDINGS[use])}
+            config["routing"] = {"router": {"use": use, "settings": settings}}
     below = config
     for part in path[:-1]:
         below = below.setdefault(part, {})

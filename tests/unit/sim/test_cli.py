@@ -78,7 +78,10 @@ def test_models_and_settings_of_a_configuration_file(
     [
         (["nothing.jsonl"], "nothing.jsonl"),
         ([AGENTS, "--scheduler", "lifo"], "there is no scheduler 'lifo'"),
-        ([AGENTS, "--scheduler", "fifo", "--router", "x"], "must be group or matrix"),
+        (
+            [AGENTS, "--scheduler", "fifo", "--router", "x"],
+            "must be group, matrix or budget",
+        ),
     ],
 )
 def test_mistake_is_told_in_one_line(

@@ -6,6 +6,7 @@ from importlib import metadata
 from types import MappingProxyType
 from typing import Final
 
+from swapper.config.decode.budget import BUDGET, decode_budget, decode_needs
 from swapper.config.decode.matrix import decode_matrix
 from swapper.config.decode.section import Item, Section
 from swapper.config.document import shortened
@@ -15,6 +16,7 @@ from swapper.core.ids import ModelId
 
 _GROUP: Final = "group"
 _MATRIX: Final = "matrix"
+_ROUTERS: Final = (_GROUP, _MATRIX, BUDGET)
 
 _SCHEDULERS: Final = ("fifo", "adaptive")
 
@@ -30,14 +32,17 @@ def decode_routing(document: Section, config: Config, report: Report) -> Config:
     use = _router_of(document, router, settings)
     # The older, top-level spelling of the two settings stays supported. What the
     # chosen router does not look at is not checked either.
+    matrix, budget = config.matrix, decode_needs(document, use)
     if use == _MATRIX:
         home = document if document.is_set("matrix") else settings
         groups = _default_group(config.models, ())
         matrix = decode_matrix(home, config)
+    elif use == BUDGET:
+        groups = _default_group(config.models, ())
+        budget = decode_budget(document, settings, budget)
     else:
         is_new = settings.is_set("groups") and not document.is_filled("groups")
         groups = decode_groups(settings if is_new else document, config.models, report)
-        matrix = config.matrix
     scheduler = document.section("routing").section("scheduler")
     scheduler_use = _scheduler_of(scheduler)
     priority, max_wait_s = _rules_of(
@@ -48,6 +53,7 @@ def decode_routing(document: Section, config: Config, report: Report) -> Config:
         router=use,
         groups=groups,
         matrix=matrix,
+        budget=budget,
         scheduler=scheduler_use,
         priority=priority,
         max_wait_s=max_wait_s,
@@ -67,18 +73,21 @@ def _router_of(document: Section, router: Section, settings: Section) -> str:
         if document.is_filled("groups"):
             document.error("matrix", "conflicts with groups; keep one of them")
         return _MATRIX
-    if not use and settings.is_filled("matrix"):
-        settings.warn("matrix", "has no effect unless routing.router.use is matrix")
-    if use == _MATRIX and not settings.is_set("matrix"):
-        router.error("use", "matrix needs routing.router.settings.matrix")
-    elif not _is_router(use):
-        router.error("use", f'must be {_GROUP} or {_MATRIX}, not "{shortened(use)}"')
+    for other in (_MATRIX, BUDGET):
+        if not use and settings.is_filled(other):
+            message = f"has no effect unless routing.router.use is {other}"
+            settings.warn(other, message)
+        if use == other and not settings.is_set(other):
+            router.error("use", f"{other} needs routing.router.settings.{other}")
+    if not _is_router(use):
+        known = f"{', '.join(_ROUTERS[:-1])} or {_ROUTERS[-1]}"
+        router.error("use", f'must be {known}, not "{shortened(use)}"')
     return use or _GROUP
 
 
 def _is_router(name: str) -> bool:
     """Tell whether *name* is one of ours, "" or one that a package registers."""
-    return name in ("", _GROUP, _MATRIX) or bool(
+    return name in ("", *_ROUTERS) or bool(
         metadata.entry_points(group=_PLANNER_ENTRY_POINTS, name=name)
     )
 

@@ -113,3 +113,6 @@ def _check_together(local: list[ModelId], section: Section, config: Config) -> N
     ).can_run_together(local):
         message = f"{names} must be in one combination of the matrix"
         section.error("targets", message)
+    elif config.router == "budget" and not config.budget.can_run_together(local):
+        message = f"{names} must fit into the budget together, beside what is pinned"
+        section.error("targets", message)

@@ -133,7 +133,8 @@ def test_rt_7_unknown_router_is_refused(errors: Errors, use: str) -> None:
     [message] = errors(f'routing: {{router: {{use: "{use}"}}}}')
 
     assert (
-        f'routing.router.use: must be group or matrix, not "{use.strip()}"' in message
+        f'routing.router.use: must be group, matrix or budget, not "{use.strip()}"'
+        in message
     )
 
 

@@ -1,0 +1,123 @@
+"""Budgets: how much there is of each resource, and how much of it each model takes.
+
+A resource is a name of the user's choosing, ``gpu0`` or ``slots``; a quantity is a
+number, or one with a unit of bytes. Quantities are exact, so that sums are.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from swapper.core.ids import ModelId
+
+Amounts: TypeAlias = Mapping[str, Fraction]
+"""By resource; in bytes if it was written with a unit."""
+
+Needs: TypeAlias = Mapping[ModelId, Amounts]
+"""What each model takes while it is not stopped; absent: nobody knows."""
+
+_UNITS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "B": 1,
+        "kB": 10**3,
+        "MB": 10**6,
+        "GB": 10**9,
+        "TB": 10**12,
+        "KiB": 2**10,
+        "MiB": 2**20,
+        "GiB": 2**30,
+        "TiB": 2**40,
+    }
+)
+_NUMBER: Final = (
+    r"(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,2})?"
+)
+QUANTITY_PATTERN: Final = f"^{_NUMBER} ?(?:{'|'.join(_UNITS)})?$"
+"""What ``parse_quantity`` takes, for editors too."""
+
+_QUANTITY: Final = re.compile(f"({_NUMBER}) ?({'|'.join(_UNITS)})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A quantity as written.
+
+    Attributes:
+        amount: the number, or bytes if it has a unit.
+        has_unit: whether it has one.
+    """
+
+    amount: Fraction
+    has_unit: bool
+
+
+def parse_quantity(text: str) -> Quantity:
+    """Return what ``24GiB``, ``800 MB``, ``2`` or ``0.5`` means.
+
+    Raises:
+        ValueError: it is none of these; the message says what would be.
+    """
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            "must be a number, or one with a unit such as 24GiB or 800MB "
+            f"({', '.join(_UNITS)})"
+        )
+    number, unit = match.groups()
+    return Quantity(Fraction(number) * _UNITS.get(unit, 1), unit is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetConfig:
+    """The settings of the budget router; ``decode`` has seen that they can be kept.
+
+    Every model fits beside all pinned ones, so that stopping the others always
+    makes room.
+
+    Attributes:
+        resources: how much there is of each, in file order.
+        needs: what each model takes. One that is absent runs alone.
+        pinned: models that are not stopped to make room.
+        in_bytes: the resources that are written with units.
+    """
+
+    resources: Amounts = field(default_factory=lambda: MappingProxyType({}))
+    needs: Needs = field(default_factory=lambda: MappingProxyType({}))
+    pinned: frozenset[ModelId] = frozenset()
+    in_bytes: frozenset[str] = frozenset()
+
+    def taken(self, models: Iterable[ModelId], resource: str) -> Fraction:
+        """Return how much of a resource *models* take together, as far as known."""
+        amounts = (self.needs.get(m, {}).get(resource, Fraction()) for m in models)
+        return sum(amounts, Fraction())
+
+    def exceeded(self, models: Collection[ModelId]) -> tuple[str, ...]:
+        """Return the resources of which *models* together take more than there is."""
+        return tuple(
+            resource
+            for resource, amount in self.resources.items()
+            if self.taken(models, resource) > amount
+        )
+
+    def can_run_together(self, models: Collection[ModelId]) -> bool:
+        """Tell whether *models* may run at the same time, beside all pinned ones."""
+        together = self.pinned.union(models)
+        if len(together) > 1 and not self.needs.keys() >= together:
+            return False
+        return not self.exceeded(together)
+
+    def text(self, resource: str, amount: Fraction) -> str:
+        """Return an amount as people write it: ``14 GiB``, ``2``."""
+        if resource not in self.in_bytes:
+            return _number_text(amount)
+        unit = next(
+            (u for u in ("TiB", "GiB", "MiB", "KiB") if abs(amount) >= _UNITS[u]), "B"
+        )
+        return f"{_number_text(amount / _UNITS[unit])} {unit}"
+
+
+def _number_text(number: Fraction) -> str:
+    return f"{float(number):.3f}".rstrip("0").rstrip(".")
