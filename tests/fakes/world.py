@@ -468,6 +468,10 @@ class World:
         for other in live:
             current = self.processes[other].config.process
             assert current == self.models[other].process, "an old definition runs"
+        self.check_together(model, live)
+
+    def check_together(self, model: ModelId, live: list[ModelId]) -> None:
+        """Check that *model* may start beside what is live; for subclasses to change."""
         if self.matrices:
             assert may_run_together(self.matrices[0], [*live, model])
         else:

@@ -21,11 +21,12 @@ from collections.abc import Iterator, Sequence
 
 from swapper.core.ids import ModelId
 from swapper.core.states import ProcessState
-from swapper.planner.base import Planner
+from swapper.planner.base import Planner, Standing
 from swapper.scheduler.board import Board
 from swapper.scheduler.records import ModelRecord
 
 _READY = ProcessState.READY
+_STOPPING = ProcessState.STOPPING
 
 
 class Claims:
@@ -40,6 +41,7 @@ class Claims:
         self._board = board
         self._planner = planner
         self._owed: list[ModelRecord] = []
+        self._now = 0.0
 
     def change(self, planner: Planner, max_wait_s: float) -> None:
         """Take over another configuration; claims are made anew."""
@@ -50,6 +52,7 @@ class Claims:
 
     def refresh(self, now: float) -> Sequence[ModelRecord]:
         """Note who has become overdue; return all who are, the oldest first."""
+        self._now = now
         waiting = self._board.waiting.values()
         owed = [model for model in waiting if self._is_overdue(model, now)]
         owed.sort(key=_age)
@@ -134,7 +137,22 @@ class Claims:
         self, model: ModelRecord, running: Sequence[ModelId]
     ) -> tuple[ModelId, ...]:
         is_ready = model.shown_state is _READY
-        return self._planner.eviction_for(model.id, running, target_is_running=is_ready)
+        return self._planner.eviction_for(
+            model.id, running, target_is_running=is_ready, standing=self._standing
+        )
+
+    def _standing(self, id_: ModelId) -> Standing:
+        """Return what a planner may weigh of a model that runs or is to run."""
+        board = self._board
+        model, swap = board.models[id_], board.swaps.get(id_)
+        is_idle = model.state is _READY and not model.leases
+        return Standing(
+            load_s=board.times.get(id_).load_s,
+            idle_s=max(0.0, self._now - model.idle_since) if is_idle else 0.0,
+            is_busy=bool(model.leases) or (swap is not None and bool(swap.waiters)),
+            # A load that nobody waits for is called off as soon as it is in the way.
+            is_leaving=not swap.waiters if swap else model.state is _STOPPING,
+        )
 
 
 def _age(model: ModelRecord) -> int:

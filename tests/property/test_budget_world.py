@@ -1,0 +1,89 @@
+"""The laws and the bound (R4) under budgets: no state exceeds one."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes.budgets import BudgetWorld, budget
+from tests.fakes.timed_world import TimedWorld
+from tests.property.test_bounded_wait import starve
+from tests.property.test_router_world import group
+
+ONE_CARD = budget({"gpu": 24}, a={"gpu": 14}, b={"gpu": 10}, c={"gpu": 8}, d={"gpu": 2})
+
+
+class OneCard(BudgetWorld):
+    budgets = (ONE_CARD,)
+
+
+class TwoCards(BudgetWorld):
+    budgets = (
+        budget(
+            {"gpu0": 24, "gpu1": 12, "slots": 3},
+            a={"gpu0": 20, "slots": 1},
+            b={"gpu0": 12, "gpu1": 6, "slots": 1},
+            c={"gpu1": 6, "slots": 1},
+            d={"gpu0": 4, "slots": 1},
+            pinned=["d"],
+        ),
+    )
+
+
+class OneAlone(BudgetWorld):
+    budgets = (budget({"gpu": 4}, a={"gpu": 2}, b={"gpu": 2}, c={"gpu": 3}),)
+
+
+class Changing(BudgetWorld):
+    budgets = (
+        ONE_CARD,
+        budget({"gpu": 14}, a={"gpu": 14}, b={"gpu": 4}, c={"gpu": 4}, d={"gpu": 6}),
+        budget({"ram": 2}, a={"ram": 1}, b={}, c={"ram": 1}, d={"ram": 1}, pinned="b"),
+    )
+
+
+LAYOUTS = {kind.__name__: kind for kind in (OneCard, TwoCards, OneAlone, Changing)}
+
+
+class TimedCard(OneCard, TimedWorld):
+    pass
+
+
+class TimedCards(TwoCards, TimedWorld):
+    pass
+
+
+def make(layout: str) -> BudgetWorld:
+    return LAYOUTS[layout]({"g": group("g", "abcd")})
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("seed", range(6))
+def test_seeded_simulation_never_exceeds_a_budget(layout: str, seed: int) -> None:
+    world, dice = make(layout), random.Random(f"{layout}/{seed}")  # noqa: S311 - a simulation
+    for _ in range(400):
+        world.step(dice.randrange(1 << 30))
+    world.run_down()
+
+    assert {"granted", "refused", "left"} <= set(world.outcomes.values())
+    assert world.most > 1
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    layout=st.sampled_from(sorted(LAYOUTS)),
+    choices=st.lists(st.integers(0, 1 << 20), max_size=120),
+)
+def test_no_reachable_state_exceeds_a_budget(layout: str, choices: list[int]) -> None:
+    world = make(layout)
+    for choice in choices:
+        world.step(choice)
+    world.run_down()
+
+
+@pytest.mark.parametrize("kind", [TimedCard, TimedCards])
+def test_r4_nobody_waits_longer_than_the_bound(kind: type[TimedWorld]) -> None:
+    for seed in range(4):
+        world = starve("four models", seed, kind=kind)
+        assert world.late == [], f"seed {seed}"
