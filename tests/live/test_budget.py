@@ -19,9 +19,7 @@ NEEDS = {"slow": "10GiB", "quick": "10GiB", "third": "12GiB"}
 
 def config(pinned: str = "") -> str:
     """Return three models, of which two fit; ``slow`` takes longest to load."""
-    text = config_text(
-        {"slow": "--load 1.5", "quick": "--load 0.1", "third": ""}, BUDGET
-    )
+    text = config_text({"slow": "--ready-after 4", "quick": "", "third": ""}, BUDGET)
     for model, need in NEEDS.items():
         pin = f"\n    pin: {str(model == pinned).lower()}"
         text = text.replace(

@@ -1,11 +1,13 @@
 """The laws and the bound (R4) under budgets: no state exceeds one."""
 
 import random
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swapper.config.budget import BudgetConfig
 from tests.fakes.budgets import BudgetWorld, budget
 from tests.fakes.timed_world import TimedWorld
 from tests.property.test_bounded_wait import starve
@@ -15,11 +17,11 @@ ONE_CARD = budget({"gpu": 24}, a={"gpu": 14}, b={"gpu": 10}, c={"gpu": 8}, d={"g
 
 
 class OneCard(BudgetWorld):
-    budgets = (ONE_CARD,)
+    budgets: ClassVar[tuple[BudgetConfig, ...]] = (ONE_CARD,)
 
 
 class TwoCards(BudgetWorld):
-    budgets = (
+    budgets: ClassVar[tuple[BudgetConfig, ...]] = (
         budget(
             {"gpu0": 24, "gpu1": 12, "slots": 3},
             a={"gpu0": 20, "slots": 1},
@@ -32,11 +34,13 @@ class TwoCards(BudgetWorld):
 
 
 class OneAlone(BudgetWorld):
-    budgets = (budget({"gpu": 4}, a={"gpu": 2}, b={"gpu": 2}, c={"gpu": 3}),)
+    budgets: ClassVar[tuple[BudgetConfig, ...]] = (
+        budget({"gpu": 4}, a={"gpu": 2}, b={"gpu": 2}, c={"gpu": 3}),
+    )
 
 
 class Changing(BudgetWorld):
-    budgets = (
+    budgets: ClassVar[tuple[BudgetConfig, ...]] = (
         ONE_CARD,
         budget({"gpu": 14}, a={"gpu": 14}, b={"gpu": 4}, c={"gpu": 4}, d={"gpu": 6}),
         budget({"ram": 2}, a={"ram": 1}, b={}, c={"ram": 1}, d={"ram": 1}, pinned="b"),

@@ -36,6 +36,15 @@ def test_full_example_has_nearly_every_section() -> None:
     } == left_out
 
 
+def test_budget_example_means_what_its_comments_say() -> None:
+    config = load_config(EXAMPLES / "budget.yaml", environ={})
+    budget = config.budget
+
+    assert budget.pinned == {"embed"}
+    assert budget.can_run_together([ModelId("writer"), ModelId("painter")])
+    assert not budget.can_run_together([ModelId("writer"), ModelId("coder")])
+
+
 def test_two_groups_example_means_what_its_comments_say() -> None:
     config = load_config(EXAMPLES / "two_groups.yaml", environ={})
 

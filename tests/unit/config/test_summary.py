@@ -82,3 +82,21 @@ matrix:
     text = summary(config, {})
     assert "router matrix:\n  one: a | b\n  two: (a | b) & b & +one\n" in text
     assert "  evicting costs 1, but: b 7" in text
+
+
+def test_budgets_and_what_each_model_takes() -> None:
+    config = parse_config(
+        """
+models:
+  a: {cmd: x, proxy: "http://h", resources: {gpu: 14GiB, slots: 1}, pin: true}
+  b: {cmd: x, proxy: "http://h", resources: {}}
+routing:
+  router: {use: budget, settings: {budget: {resources: {gpu: 24GiB, slots: 2}}}}
+""",
+        environ={},
+    )
+
+    assert (
+        "router budget:\n  there is gpu 24 GiB, slots 2\n"
+        "  a: gpu 14 GiB, slots 1 (pinned)\n  b: nothing\n"
+    ) in summary(config, {})

@@ -21,21 +21,12 @@ def by_trying_all(things: Sequence[Thing], lacking: Amounts) -> list[int] | None
     """Return the best of all subsets: weight, count, then the smallest last index."""
     places = range(len(things))
     found = [
-        chosen
+        (sum(things[index].weight for index in chosen), count, chosen[::-1])
         for count in range(len(things) + 1)
         for chosen in itertools.combinations(places, count)
         if covers(things, chosen, lacking)
     ]
-    return list(
-        min(
-            found,
-            key=lambda chosen: (
-                sum(things[index].weight for index in chosen),
-                len(chosen),
-                chosen[::-1],
-            ),
-        )
-    ) if found else None  # fmt: skip
+    return sorted(min(found)[2]) if found else None
 
 
 @st.composite
