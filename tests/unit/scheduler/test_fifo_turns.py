@@ -224,7 +224,7 @@ def test_7_those_whose_turn_is_owed_go_by_age() -> None:
 
 def test_7_a_claim_is_kept_while_the_models_it_names_run_out() -> None:
     """When d dies, stopping a instead of c would do too; but c has begun to drain."""
-    planner = MatrixPlanner(matrix(s="b & a & d", t="b & c", u="a & c & d"))
+    planner = MatrixPlanner(matrix(s="b & c", t="b & a & d", u="a & c & d"))
     scheduler = FifoScheduler(model_configs("abcd"), planner)
     busy(scheduler, A, 1)
     run_c = busy(scheduler, C, 2)
