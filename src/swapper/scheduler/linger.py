@@ -11,7 +11,8 @@ moment costs two swaps and earns nothing. So, before a swap begins, three rules:
    whoever errs loses at most that (as one who rents skis until the rent has come to a
    part of their price).
 3. *How long anybody may wait* is not decided here: who has waited for ``maxWait`` is
-   owed the turn, and the policy is not asked any more (scheduler/claims.py).
+   owed the turn, and the policy is not asked any more (scheduler/claims.py). Nor does
+   a model linger while one of higher priority waits.
 
 Anticipatory disk scheduling has the idea: Iyer and Druschel, SOSP 2001. Pauses of
 independent requests promise about as much as they cost, so that the factor in
@@ -165,7 +166,7 @@ class LingerPolicy:
         times = {
             model.id: self._until(model, target, now)
             for model in evict
-            if model.state is ProcessState.READY
+            if model.state is ProcessState.READY and model.priority >= target.priority
         }
         last = max(times, key=lambda model: times[model], default=None)
         if last is None:

@@ -166,6 +166,22 @@ def test_oldest_goes_first_among_equals_whatever_is_known() -> None:
     assert effects == [StopModel(A, R1, StopReason.SWAP, B)]
 
 
+def test_nothing_lingers_while_a_model_of_higher_priority_waits() -> None:
+    times = MemorySwapTimes()
+    made = AdaptiveScheduler(
+        model_configs("abc"),
+        group_planner(g="abc"),
+        rules=QueueRules(priority={B: 1}),
+        swap_times=times,
+    )
+    now = used_by_an_agent(made)
+    assert what_is_done(made.submit(ticket(9, "c"), now)) == []
+
+    assert what_is_done(made.submit(ticket(10, "b"), now + 0.1)) == [
+        StopModel(A, R1, StopReason.SWAP, B)
+    ]
+
+
 def test_priority_goes_before_what_is_worthwhile() -> None:
     times = MemorySwapTimes()
     made = AdaptiveScheduler(

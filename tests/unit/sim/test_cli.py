@@ -22,6 +22,16 @@ def test_text_has_numbers_and_timeline(capsys: pytest.CaptureFixture[str]) -> No
     assert "fifo:\nllama |" in out
 
 
+def test_both_schedulers_are_compared_if_none_is_chosen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([AGENTS]) == 0
+
+    head, _, loads, *_ = capsys.readouterr().out.splitlines()
+    assert head.split() == ["fifo", "adaptive"]
+    assert int(loads.split()[1]) >= 4 * int(loads.split()[2])
+
+
 def test_json_is_by_scheduler(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([AGENTS, "--scheduler", "fifo", "--json"]) == 0
 
