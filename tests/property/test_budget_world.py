@@ -47,7 +47,13 @@ class Changing(BudgetWorld):
     )
 
 
-LAYOUTS = {kind.__name__: kind for kind in (OneCard, TwoCards, OneAlone, Changing)}
+class Adaptive(TwoCards):
+    is_adaptive = True
+
+
+LAYOUTS = {
+    kind.__name__: kind for kind in (OneCard, TwoCards, OneAlone, Changing, Adaptive)
+}
 
 
 class TimedCard(OneCard, TimedWorld):
