@@ -7,6 +7,7 @@ and has a weight, and what is lacking has to be covered.
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import accumulate
 from typing import Final, TypeAlias
 
@@ -62,6 +63,14 @@ def _least_key(things: Sequence[Thing], lacking: Amounts) -> int:
     """
     most = sum(things[index].weight for index in _some_cover(things, lacking))
     order = sorted(things, key=lambda thing: thing.weight / _share(thing, lacking))
+    # Exact, for the bounds must be: a rounded one could leave no choice at all.
+    useful = [
+        sorted(
+            (thing for thing in things if thing.frees[place]),
+            key=lambda thing: Fraction(thing.weight, thing.frees[place]),
+        )
+        for place in range(len(lacking))
+    ]
     choices = {lacking: 0}  # what is left lacking -> the least weight
     for number, thing in enumerate(order, 1):
         for left, weight in list(choices.items()):
@@ -69,7 +78,9 @@ def _least_key(things: Sequence[Thing], lacking: Amounts) -> int:
             heavier = weight + thing.weight
             if heavier < choices.get(less, most + 1):
                 choices[less] = heavier
-        choices = _promising(choices, _Rest(order[number:], len(lacking)), most)
+        coming = {other.weight for other in order[number:]}
+        rest = _Rest([[t for t in row if t.weight in coming] for row in useful])
+        choices = _promising(choices, rest, most)
     [weight] = choices.values()
     return weight
 
@@ -77,20 +88,21 @@ def _least_key(things: Sequence[Thing], lacking: Amounts) -> int:
 class _Rest:
     """The least that things still to come weigh, if they cover something."""
 
-    def __init__(self, things: Sequence[Thing], size: int) -> None:
-        # For each resource, if things could be cut: the lightest share comes first.
-        self._steps: list[tuple[list[int], list[int]]] = []
-        for place in range(size):
-            useful = sorted(
-                (thing for thing in things if thing.frees[place]),
-                key=lambda thing: thing.weight / thing.frees[place],
+    def __init__(self, useful: Sequence[Sequence[Thing]]) -> None:
+        """Add up, for each resource, the things that free some, the best first."""
+        self._steps = [
+            (
+                list(accumulate((thing.frees[place] for thing in things), initial=0)),
+                list(accumulate((thing.weight for thing in things), initial=0)),
             )
-            frees = accumulate((thing.frees[place] for thing in useful), initial=0)
-            weights = accumulate((thing.weight for thing in useful), initial=0)
-            self._steps.append((list(frees), list(weights)))
+            for place, things in enumerate(useful)
+        ]
 
     def least_weight(self, lacking: Amounts) -> int | None:
-        """Return a weight that no cover is below; None if there is no cover."""
+        """Return a weight that no cover is below; None if there is no cover.
+
+        It is that of the best cover if things could be cut to pieces.
+        """
         least = 0
         for amount, (frees, weights) in zip(lacking, self._steps, strict=True):
             step = bisect_left(frees, amount)

@@ -69,6 +69,14 @@ def test_a_cover_of_any_size_has_nothing_to_spare(
             assert not covers(things, rest, lacking)
 
 
+def test_weights_too_close_for_floating_point_are_told_apart() -> None:
+    huge = 1 << 90
+    things = [Thing(huge * size + 9 - size, (size,)) for size in range(1, 10)]
+
+    for lacking in range(1, 46):
+        assert lightest_cover(things, (lacking,)) == by_trying_all(things, (lacking,))
+
+
 def test_twenty_alike_things_are_as_quick_as_few() -> None:
     things = [Thing(7, (3, 5))] * MOST_EXACT
 
