@@ -8,7 +8,7 @@ is checked is the bound that docs/design/router.md proves::
 
 where each of the three is the longest there is, and *ahead* counts the other models
 that have an older ticket waiting, or a swap in flight, when the ticket has waited for
-``maxWait``. With one starving model and nothing in flight, it is maxWait + generation
+``maxWait``, and a swap to its own model that a claim keeps it from joining. With one starving model and nothing in flight, it is maxWait + generation
 + stop + load.
 """
 
@@ -205,6 +205,8 @@ class TimedWorld(World):
             if number not in self.bound and overdue <= until:
                 model = self.model_of[number]
                 ahead = {self.model_of[n] for n in self.pending if n < number}
-                ahead |= set(self.fifo._board.swaps)
-                turns = 1 + len(ahead - {model})
+                swaps = self.fifo._board.swaps
+                own = swaps.get(model)
+                is_kept_out = own is not None and number not in own.waiters
+                turns = 1 + len((ahead | set(swaps)) - {model}) + is_kept_out
                 self.bound[number] = overdue + turns * self.limits.turn_s

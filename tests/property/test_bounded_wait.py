@@ -84,6 +84,13 @@ def test_r4_nobody_waits_longer_than_the_bound(layout: str) -> None:
         assert world.late == [], f"seed {seed}"
 
 
+def test_r4_a_swap_that_one_may_not_join_is_a_turn_too() -> None:
+    """Its own model loads for older requests, and a claim of another is older."""
+    for seed in (124, 132, 148):
+        world = starve("one at a time", seed)
+        assert world.late == [], f"seed {seed}"
+
+
 @pytest.mark.parametrize("layout", ALL)
 def test_r4_without_the_rule_the_bound_does_not_hold(layout: str) -> None:
     """So the check above can fail: steady traffic on one model starves another."""
