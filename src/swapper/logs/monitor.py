@@ -101,7 +101,7 @@ class Subscription:
         self._pieces.append(data)
         self._queued_bytes += len(data)
         self._ready.notify()
-        if self._bell is not None:
+        if self._bell is not None and not self._bell.is_set():
             self._bell.set()
 
     def _end(self, *, discard: bool) -> None:

@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 _MAX_MESSAGES: Final = 1024
 """A listener may be so many messages behind (http-api.md 24.3)."""
 
+_PAUSE_S: Final = 0.02
+"""After each list of events. Waking a listener costs the request that does it more than
+all its other bookkeeping; 50 lists a second are as good for people to look at."""
+
 _PROGRESS_INTERVAL_S: Final = 0.25
 """Between two messages that only tell of more bytes of the same response."""
 
@@ -148,6 +152,8 @@ class Feed:
     def __init__(self, logs: Logs, on_close: Callable[["Feed"], None]) -> None:
         """Begin; ask for ``log_history`` first."""
         self._bell = threading.Event()
+        self._end = threading.Event()
+        self._has_told = False
         self._lock = threading.Lock()  # guards the next four
         self._events: deque[Event] = deque()
         self._touched: dict[Track, None] = {}
@@ -172,7 +178,7 @@ class Feed:
                 self._lost += 1
             else:
                 self._events.append(event)
-        self._bell.set()
+        self._ring()
 
     def touch(self, track: Track) -> None:
         """Note that a request is to be shown again; many times are as one."""
@@ -180,7 +186,7 @@ class Feed:
             return
         with self._lock:
             self._touched[track] = None
-        self._bell.set()
+        self._ring()
 
     def close(self) -> None:
         """End the feed at once; the listening thread wakes up. Idempotent."""
@@ -188,10 +194,15 @@ class Feed:
             if self._is_closed:
                 return
             self._is_closed = True
+        self._end.set()
         self._on_close(self)
         for subscription in self._logs.values():
             subscription.close()
         self._bell.set()
+
+    def _ring(self) -> None:
+        if not self._bell.is_set():
+            self._bell.set()
 
     # --- the listening thread -----------------------------------------------------
 
@@ -205,11 +216,14 @@ class Feed:
 
     def __next__(self) -> list[Event]:
         """Return what has come, at least one event; blocks until there is one."""
+        if self._has_told:
+            self._end.wait(_PAUSE_S)
         while not self._is_closed:
             self._bell.clear()
             now = time.monotonic()
             found = [*self._new_log(), *self._new_events(now), *self._progress(now)]
             if found:
+                self._has_told = True
                 return found
             self._bell.wait(self._until_due_s(now))
         raise StopIteration
