@@ -177,7 +177,9 @@ def test_a_reload_with_another_path_goes_on_there(tmp_path: Path) -> None:
         assert row_of(program, lambda: program.chat("m1"))["id"] == 1
         reload(config + "logLevel: debug\n", "configuration reloaded")
         assert row_of(program, lambda: program.chat("m1"))["id"] == 2
-        program.config.with_name("text.db").write_text("no database" * 100)
+        program.config.with_name("text.db").write_text(
+            "no database" * 100, encoding="utf-8"
+        )
         reload(
             config.replace("first.db", "text.db"),
             "(?s)not reloaded.*file is not a database",
@@ -196,7 +198,7 @@ def test_a_reload_with_another_path_goes_on_there(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_told_at_the_start(tmp_path: Path) -> None:
     path = tmp_path / "activity.db"
-    path.write_text("not a database" * 100)
+    path.write_text("not a database" * 100, encoding="utf-8")
     config = tmp_path / "config.yaml"
     config.write_text(stored(path), encoding="utf-8")
     done = subprocess.run(

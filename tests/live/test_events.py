@@ -212,8 +212,10 @@ def test_log_lines_are_told_as_they_are_written(
 def test_e6_a_reload_ends_the_stream(program: SwapperProgram) -> None:
     with EventClient(program.url) as client:
         client.in_flight("snapshot")
-        text = program.config.read_text()
-        program.config.write_text(text + "ui: {activity: {session_id: [X-S]}}\n")
+        text = program.config.read_text("utf-8")
+        program.config.write_text(
+            text + "ui: {activity: {session_id: [X-S]}}\n", encoding="utf-8"
+        )
         os.kill(program.process.pid, signal.SIGHUP)
         with pytest.raises(EOFError):
             client.until(lambda _: False)

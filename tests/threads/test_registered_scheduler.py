@@ -8,6 +8,7 @@ from werkzeug.test import Client
 from swapper import create_app
 from swapper.config import parse_config
 from swapper.core.errors import UnavailableError
+from swapper.logs import current_request
 from swapper.scheduler import (
     Effect,
     FifoScheduler,
@@ -46,8 +47,21 @@ def test_scheduler_of_another_package_decides(monkeypatch: pytest.MonkeyPatch) -
     app = create_app(parse_config(CONFIG))
     try:
         answer = Client(app).post("/v1/chat/completions", json={"model": "a"})
+        answer.close()
     finally:
         app.close()
 
     assert answer.status_code == 503
     assert "closed on Mondays" in answer.text
+
+
+def test_a_thread_is_not_taken_for_serving_once_it_has_served() -> None:
+    """Log lines that the thread writes later are not the request's."""
+    app = create_app(parse_config(CONFIG.replace("closed", "fifo")))
+    try:
+        answer = Client(app).get("/v1/models")
+        assert answer.status_code == 200
+        answer.close()
+        assert current_request.get() == ""
+    finally:
+        app.close()

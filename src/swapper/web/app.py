@@ -236,6 +236,7 @@ class _Body:
             self._passage = hand_over(framing, length)
         if self._passage is not None:
             self._passage.on_piece = self._see
+            current_request.set("")  # this thread has nothing more to do with it
         return self._passage
 
     def finished(self, pieces: list[bytes]) -> "_Whole":
@@ -256,6 +257,7 @@ class _Body:
             self._is_complete = self._passage.is_complete
         _run_each(self._closers)
         _run_each(self._books)
+        current_request.set("")  # of the thread that ends it, mostly the request's own
 
     def _see(self, piece: bytes) -> None:
         self._bytes += len(piece)

@@ -38,7 +38,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
     def put(name: str, text: str) -> None:
         script = tmp_path / name
-        script.write_text(f"#!/bin/sh\n{text}")
+        script.write_text(f"#!/bin/sh\n{text}", encoding="utf-8")
         script.chmod(0o755)
 
     return put

@@ -23,7 +23,10 @@ restore_open_files(child.pid)
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 def test_our_limit_is_raised_and_a_childs_is_what_it_was() -> None:
     told = subprocess.run(
-        [sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
     ).stdout
 
     assert told.split() == ["True", "True", "100"]

@@ -254,7 +254,9 @@ def test_the_same_path_is_the_same_log_with_another_limit() -> None:
 
 def test_a_path_that_will_not_do_changes_nothing(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
-    text.write_text("not a database, but long enough to be read as one" * 10)
+    text.write_text(
+        "not a database, but long enough to be read as one" * 10, encoding="utf-8"
+    )
     listener = Listener()
     with running("", listener) as store:
         store.add(finished())
@@ -270,7 +272,9 @@ def test_a_path_that_will_not_do_changes_nothing(tmp_path: Path) -> None:
 
 
 def _text_file(path: Path) -> None:
-    path.write_text("not a database, but long enough to be read as one" * 10)
+    path.write_text(
+        "not a database, but long enough to be read as one" * 10, encoding="utf-8"
+    )
 
 
 def _foreign_table(path: Path) -> None:

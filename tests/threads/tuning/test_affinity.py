@@ -65,7 +65,9 @@ def test_a_program_gets_all_cpus_from_a_thread_that_is_exempt_from_then_on(
 ) -> None:
     affinity.restrict(frozenset({max(affinity.all_cpus)}))
     with affinity.unrestricted():
-        told = subprocess.run(ASK, check=True, capture_output=True, text=True).stdout
+        told = subprocess.run(
+            ASK, check=True, capture_output=True, encoding="utf-8"
+        ).stdout
     affinity.restrict(frozenset({min(affinity.all_cpus)}))
 
     assert told.strip() == str(sorted(affinity.all_cpus))

@@ -11,7 +11,7 @@ from pathlib import Path
 from swapper.tuning import settle, tune
 
 def resident_mb():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4096 >> 20
 
 tune()
 before = resident_mb()
@@ -27,7 +27,10 @@ print(sys.getswitchinterval(), gc.get_freeze_count() > 1000, resident_mb() - bef
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 def test_threads_take_turns_quickly_and_large_blocks_are_given_back() -> None:
     told = subprocess.run(
-        [sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
     ).stdout
 
     assert told.split() == ["0.0005", "True", "True"]

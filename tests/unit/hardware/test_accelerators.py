@@ -69,10 +69,10 @@ def test_rocm_smi() -> None:
 def test_the_kernels_devices(tmp_path: Path) -> None:
     pci = tmp_path / "pci" / "0000:05:00.0"
     (pci / "drm" / "renderD128").mkdir(parents=True)
-    (pci / "vendor").write_text("0x8086\n")
+    (pci / "vendor").write_text("0x8086\n", encoding="utf-8")
     screen = tmp_path / "pci" / "0000:06:00.0"
     screen.mkdir()
-    (screen / "vendor").write_text("0x1a03\n")
+    (screen / "vendor").write_text("0x1a03\n", encoding="utf-8")
     drm = tmp_path / "drm"
     for name, device in (("card0", pci), ("card0-HDMI-A-1", pci), ("card1", screen)):
         (drm / name).mkdir(parents=True)
