@@ -166,9 +166,9 @@ def test_p7_a_killed_model_is_a_502_that_names_it(program: SwapperProgram) -> No
 
     assert answer.status == 502
     assert error["type"] == "server_error"
-    assert error["code"] == "bad_gateway"
-    assert error["message"].startswith("model a (http://localhost:")
-    assert "did not answer" in error["message"]
+    assert error["code"] == "model_exited"
+    assert error["message"].startswith("model a did not answer: ")
+    assert "killed by signal 9" in error["message"]
 
 
 def test_a_model_that_does_not_answer_in_time_is_a_504(program: SwapperProgram) -> None:

@@ -415,8 +415,10 @@ def test_nothing_malformed_confuses_leaks_or_passes(tmp_path: Path) -> None:
             while True:
                 fuzz.check_health(ROUNDS)
                 now = load(program)
-                # workers beyond eight free ones end; a pool keeps the last connection
-                if now[0] <= threads + 9 and now[1] <= descriptors + 2:
+                # Workers beyond eight free ones end, pools keep some connections, and a
+                # relay loop starts with its first flow; a leak of one in a hundred
+                # rounds would be several times that.
+                if now[0] <= threads + 12 and now[1] <= descriptors + 16:
                     break
                 assert time.monotonic() < deadline, (now, threads, descriptors)
             assert now[2] == states
