@@ -75,9 +75,13 @@ def serve(
     tune()
     raise_open_files()
     with _Signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        app = App(
-            config, stdout=stdout, log_format="json" if running.is_json else "text"
-        )
+        try:
+            app = App(
+                config, stdout=stdout, log_format="json" if running.is_json else "text"
+            )
+        except BaseException:
+            server.close()
+            raise
         acceptor = OwnerThread(
             "accept",
             lambda: server.serve_forever(app),
