@@ -41,14 +41,14 @@ class Process:
         """Be ready at once."""
         self._todo.append(Started(self._model, run, None))
 
-    def stop(self, run: RunId, grace_s: float) -> None:  # noqa: ARG002
+    def stop(self, run: RunId, grace_s: float) -> None:  # noqa: ARG002 - likewise
         """Be gone at once."""
         self._todo.append(Stopped(self._model, run))
 
     def shutdown(self, grace_s: float) -> None:
         """Do nothing."""
 
-    def join(self, timeout_s: float | None) -> bool:  # noqa: ARG002
+    def join(self, timeout_s: float | None) -> bool:  # noqa: ARG002 - likewise
         """Wait for nothing."""
         return True
 

@@ -138,7 +138,7 @@ def _other_command(command: str, words: Sequence[str]) -> int:
         from swapper.plan import run_plan  # noqa: PLC0415 - most runs never need it
 
         return run_plan(words)
-    from swapper.demo import run_demo  # noqa: PLC0415
+    from swapper.demo import run_demo  # noqa: PLC0415 - likewise
 
     return run_demo(words, _serve_file)
 
@@ -183,8 +183,8 @@ def _serve(
     config: Config, options: Options, watch: SourceWatch | None, err: TextIO
 ) -> int:
     from swapper.program import Listen, Running, serve  # noqa: PLC0415 - see --version
-    from swapper.reloader import ConfigFiles  # noqa: PLC0415
-    from swapper.tuning import parse_cpu_affinity  # noqa: PLC0415
+    from swapper.reloader import ConfigFiles  # noqa: PLC0415 - likewise
+    from swapper.tuning import parse_cpu_affinity  # noqa: PLC0415 - likewise
 
     try:
         cpus = parse_cpu_affinity(options.cpu_affinity)
