@@ -1,7 +1,9 @@
 """Times as text in JSON and queries: RFC 3339 (http-api.md section 1). Pure."""
 
+import math
 import re
-from datetime import UTC, datetime
+import time
+from datetime import datetime
 from typing import Final
 
 _FORM: Final = re.compile(
@@ -10,12 +12,28 @@ _FORM: Final = re.compile(
 
 
 def rfc3339(unix_s: float) -> str:
-    """Return a time in the local zone; with a fraction only if there is one."""
-    moment = datetime.fromtimestamp(unix_s, tz=UTC).astimezone()
-    fraction = f".{moment.microsecond:06d}".rstrip("0") if moment.microsecond else ""
-    offset = f"{moment:%z}"
-    zone = f"{offset[:3]}:{offset[3:5]}" if moment.utcoffset() else "Z"
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}{zone}"
+    """Return a time in the local zone; with a fraction only if there is one.
+
+    Without ``datetime``, which takes more than twice as long: rows are shown often.
+    """
+    whole_s = math.floor(unix_s)
+    microsecond = round((unix_s - whole_s) * 1e6)
+    if microsecond == 1_000_000:
+        whole_s, microsecond = whole_s + 1, 0
+    fraction = f".{microsecond:06d}".rstrip("0") if microsecond else ""
+    local = time.localtime(whole_s)
+    year, month, day, hour, minute, second = local[:6]
+    return (
+        f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
+        f"{fraction}{_zone(local.tm_gmtoff)}"
+    )
+
+
+def _zone(offset_s: int) -> str:
+    if not offset_s:
+        return "Z"
+    hours, minutes = divmod(abs(offset_s) // 60, 60)
+    return f"{'-' if offset_s < 0 else '+'}{hours:02d}:{minutes:02d}"
 
 
 def parse_rfc3339(text: str) -> float:

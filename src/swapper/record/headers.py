@@ -1,15 +1,17 @@
 """Headers as people see them later: one value each, secrets taken out."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 REDACTED: Final = "[REDACTED]"
 _SECRET: Final = frozenset(
     {
-        *("authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"),
-        *("api-key", "x-goog-api-key"),  # of other APIs behind us
+        *("Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key"),
+        *("Api-Key", "X-Goog-Api-Key"),  # of other APIs behind us
     }
 )
+_LONG: Final = 64
 
 
 def shown_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -20,8 +22,13 @@ def shown_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """
     shown: dict[str, str] = {}
     for name, value in headers:
-        lower = name.lower()
-        if lower != "host":
-            title = "-".join(part.capitalize() for part in lower.split("-"))
-            shown.setdefault(title, REDACTED if lower in _SECRET else value)
+        # what a client thinks up shall not fill the cache's memory
+        title = _title(name) if len(name) < _LONG else _title.__wrapped__(name)
+        if title not in shown and title != "Host":
+            shown[title] = REDACTED if title in _SECRET else value
     return shown
+
+
+@lru_cache(maxsize=256)
+def _title(name: str) -> str:
+    return "-".join(part.capitalize() for part in name.split("-"))

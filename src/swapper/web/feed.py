@@ -1,9 +1,12 @@
 """Events on their way to those who listen at ``/api/events``.
 
 Publishing never waits and costs nothing while nobody listens. What is published are
-facts and live objects; each listener's own thread makes the text of them when it gets
-round to it. A listener that is too slow loses messages and gets the whole picture
-again instead.
+facts; each listener's own thread makes the text of them when it gets round to it. A
+listener that is too slow loses messages and gets the whole picture again instead.
+
+Requests in flight are not published at all: the listener's thread compares the table of
+them with what it has told. So a request only rings a bell, its stream not even that, and
+whatever happens between two looks is one message.
 """
 
 import logging
@@ -30,6 +33,10 @@ all its other bookkeeping; 50 lists a second are as good for people to look at."
 
 _PROGRESS_INTERVAL_S: Final = 0.25
 """Between two messages that only tell of more bytes of the same response."""
+
+_BRIEF: Final = 4
+"""Requests that began and ended between two looks, of which a listener is told; the last
+ones. Nobody can read hundreds a second, and their rows in the activity log are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,13 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class AllShown:
+    """These are all requests in flight, oldest first."""
+
+    tracks: Sequence[Track]
+
+
+@dataclass(frozen=True, slots=True)
 class LogWritten:
     """A log has more text."""
 
@@ -77,7 +91,7 @@ class LogWritten:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Messages were dropped; what the listener knows may be wrong."""
+    """Messages were dropped; what the listener knows of states may be wrong."""
 
     count: int
 
@@ -88,6 +102,7 @@ Event: TypeAlias = (
     | ActivityStored
     | Shown
     | Removed
+    | AllShown
     | LogWritten
     | Lost
 )
@@ -103,7 +118,7 @@ class EventHub:
 
     def subscribe(self, logs: Logs) -> "Feed":
         """Return a feed of everything from now on; the logs begin with their history."""
-        feed = Feed(logs, self._unsubscribe)
+        feed = Feed(logs, self._tracker, self._unsubscribe)
         with self._lock:
             self._feeds = (*self._feeds, feed)
             self._tracker.watcher = self
@@ -119,21 +134,23 @@ class EventHub:
 
     def activity_stored(self, rows: Sequence[int]) -> None:
         """Publish new rows of the activity log, by their ids."""
-        for row in rows:
-            self._publish(ActivityStored(row))
-
-    def began(self, track: Track) -> None:
-        """Publish a new request in flight."""
-        self._publish(Shown(track))
-
-    def moved(self, track: Track) -> None:
-        """Have a request shown again, soon."""
         for feed in self._feeds:
-            feed.touch(track)
+            feed.offer(*map(ActivityStored, rows))
 
-    def ended(self, track: Track) -> None:
-        """Publish the end of a request."""
-        self._publish(Removed(track))
+    def began(self, track: Track) -> None:  # noqa: ARG002 - the table has it
+        """Have a new request in flight shown."""
+        for feed in self._feeds:
+            feed.ring()
+
+    def answered(self, track: Track) -> None:  # noqa: ARG002 - the table has it
+        """Have a request shown again, with its response's head."""
+        for feed in self._feeds:
+            feed.ring()
+
+    def ends(self, track: Track) -> None:
+        """Have a request removed."""
+        for feed in self._feeds:
+            feed.ends(track)
 
     def _publish(self, event: Event) -> None:
         for feed in self._feeds:
@@ -146,47 +163,77 @@ class EventHub:
                 self._tracker.watcher = None
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What a listener was last told of a request, and when."""
+
+    track: Track
+    at: float
+    status: int
+    resp_bytes: int
+
+    @property
+    def has_changed(self) -> bool:
+        track = self.track
+        return self.resp_bytes != track.resp_bytes or self.status != track.status
+
+    def is_due(self, now: float) -> bool:
+        """Return whether to tell more: a head at once, bytes not so often."""
+        if not self.status:
+            return self.track.status != 0
+        return self.at + _PROGRESS_INTERVAL_S <= now
+
+
 class Feed:
     """One listener's events; an iterator over lists of them."""
 
-    def __init__(self, logs: Logs, on_close: Callable[["Feed"], None]) -> None:
-        """Begin; ask for ``log_history`` first."""
+    def __init__(
+        self, logs: Logs, tracker: Tracker, on_close: Callable[["Feed"], None]
+    ) -> None:
+        """Begin; ask for ``log_history`` and ``snapshot`` first."""
         self._bell = threading.Event()
         self._end = threading.Event()
         self._has_told = False
-        self._lock = threading.Lock()  # guards the next four
+        self._lock = threading.Lock()  # guards the next three
         self._events: deque[Event] = deque()
-        self._touched: dict[Track, None] = {}
         self._lost = 0
         self._is_closed = False
         self._on_close = on_close
+        self._tracker = tracker
         self._logs = {
             "proxy": logs.proxy.subscribe(bell=self._bell),
             "upstream": logs.upstream.subscribe(bell=self._bell),
         }
-        # of the listening thread: when a request was last shown, and whether with a head
-        self._shown: dict[Track, tuple[float, bool]] = {}
+        # written by the listening thread
+        self._seen: dict[int, _Seen] = {}
+        # what ended before it was seen; appended to by any thread
+        self._brief: deque[Track] = deque(maxlen=_BRIEF)
 
     # --- any thread -----------------------------------------------------------------
 
-    def offer(self, event: Event) -> None:
-        """Append *event*, unless the listener is too far behind. Never blocks."""
+    def offer(self, *events: Event) -> None:
+        """Append *events*, unless the listener is too far behind. Never blocks."""
         with self._lock:
             if self._is_closed:
                 return
-            if self._lost or len(self._events) >= _MAX_MESSAGES:
-                self._lost += 1
-            else:
-                self._events.append(event)
-        self._ring()
+            room = 0 if self._lost else _MAX_MESSAGES - len(self._events)
+            self._events.extend(events[:room])
+            self._lost += max(0, len(events) - room)
+        self.ring()
 
-    def touch(self, track: Track) -> None:
-        """Note that a request is to be shown again; many times are as one."""
-        if track in self._touched:  # the common case; a race means one more wake-up
-            return
-        with self._lock:
-            self._touched[track] = None
-        self._ring()
+    def ends(self, track: Track) -> None:
+        """Note that a request is over; it must still be in the table.
+
+        Otherwise a look at the table could miss it there and not find it here.
+        """
+        if track.number not in self._seen:
+            self._brief.append(track)
+        self.ring()
+
+    def ring(self) -> None:
+        """Have the listening thread look around."""
+        if not self._bell.is_set():
+            self._bell.set()
 
     def close(self) -> None:
         """End the feed at once; the listening thread wakes up. Idempotent."""
@@ -200,15 +247,18 @@ class Feed:
             subscription.close()
         self._bell.set()
 
-    def _ring(self) -> None:
-        if not self._bell.is_set():
-            self._bell.set()
-
     # --- the listening thread -----------------------------------------------------
 
     def log_history(self) -> dict[str, bytes]:
         """Return, by source, what the logs held before; only as the very first call."""
         return {event.source: event.text for event in self._new_log()}
+
+    def snapshot(self) -> AllShown:
+        """Return what is in flight; from now on changes of that are told."""
+        now = time.monotonic()
+        tracks = self._tracker.listed()
+        self._seen = {track.number: _seen(track, now) for track in tracks}
+        return AllShown(tracks)
 
     def __iter__(self) -> Iterator[list[Event]]:
         """Return itself."""
@@ -221,7 +271,7 @@ class Feed:
         while not self._is_closed:
             self._bell.clear()
             now = time.monotonic()
-            found = [*self._new_log(), *self._new_events(now), *self._progress(now)]
+            found = [*self._new_log(), *self._new_events(), *self._in_flight(now)]
             if found:
                 self._has_told = True
                 return found
@@ -234,50 +284,42 @@ class Feed:
             if text:
                 yield LogWritten(source, text)
 
-    def _new_events(self, now: float) -> Iterator[Event]:
+    def _new_events(self) -> Iterator[Event]:
         with self._lock:
             events, self._events = self._events, deque()
             lost, self._lost = self._lost, 0
-            if lost:
-                self._touched.clear()  # the end of some of them may be what was lost
-        for event in events:
-            if isinstance(event, Shown):
-                self._shown[event.track] = (now, event.track.status != 0)
-            elif isinstance(event, Removed):
-                yield from self._last_words(event.track)
-            yield event
+        yield from events
         if lost:
             logger.warning("a listener was too slow, events dropped count=%d", lost)
-            self._shown.clear()
             yield Lost(lost)
+            yield self.snapshot()
 
-    def _last_words(self, track: Track) -> Iterator[Event]:
-        """Show a request once more if it has moved since."""
-        self._shown.pop(track, None)
-        with self._lock:
-            has_moved = track in self._touched
-            self._touched.pop(track, None)
-        if has_moved:
-            yield Shown(track)
-
-    def _progress(self, now: float) -> Iterator[Event]:
-        for track in self._due(now):
-            with self._lock:
-                self._touched.pop(track, None)
-            self._shown[track] = (now, track.status != 0)
-            yield Shown(track)
-
-    def _due(self, now: float) -> list[Track]:
-        with self._lock:
-            touched = list(self._touched)
-        return [track for track in touched if self._due_at(track) <= now]
-
-    def _due_at(self, track: Track) -> float:
-        """Return when *track* may be shown again: a head at once, bytes not so often."""
-        shown_at, had_head = self._shown.get(track, (0.0, False))
-        return shown_at + (_PROGRESS_INTERVAL_S if had_head else 0.0)
+    def _in_flight(self, now: float) -> Iterator[Event]:
+        """Yield how the table differs from what was told of it."""
+        listed = {track.number: track for track in self._tracker.listed()}
+        # after the table: see ``ends``
+        brief = [self._brief.popleft() for _ in range(len(self._brief))]
+        for track in brief:
+            if track.number not in listed and track.number not in self._seen:
+                yield Shown(track)
+                yield Removed(track)
+        for number in [number for number in self._seen if number not in listed]:
+            seen = self._seen.pop(number)
+            if seen.has_changed:
+                yield Shown(seen.track)
+            yield Removed(seen.track)
+        for number, track in listed.items():
+            told = self._seen.get(number)
+            if told is None or told.is_due(now):
+                if told is None or told.has_changed:
+                    yield Shown(track)
+                self._seen[number] = _seen(track, now)
 
     def _until_due_s(self, now: float) -> float | None:
-        with self._lock:
-            due = [self._due_at(track) for track in self._touched]
-        return max(0.0, min(due) - now) if due else None
+        """Return when to look at bodies again; all else rings the bell."""
+        due = [seen.at for seen in self._seen.values() if seen.status]
+        return max(0.0, min(due) + _PROGRESS_INTERVAL_S - now) if due else None
+
+
+def _seen(track: Track, now: float) -> _Seen:
+    return _Seen(track, now, track.status, track.resp_bytes)

@@ -58,12 +58,12 @@ class Watcher(Protocol):
         """Note a request that belongs in the table."""
         ...
 
-    def moved(self, track: "Track") -> None:
-        """Note that the response's head is there, or more of its body."""
+    def answered(self, track: "Track") -> None:
+        """Note that the response's head is there."""
         ...
 
-    def ended(self, track: "Track") -> None:
-        """Note that it is over."""
+    def ends(self, track: "Track") -> None:
+        """Note that it is over, and leaves the table after this call."""
         ...
 
 
@@ -161,14 +161,13 @@ class Track:
         self.status, self.headers = status, headers
         if self._tap is not None:
             self._tap.head(status, headers)
-        self._tracker.moved(self)
+        self._tracker.answered(self)
 
     def piece(self, data: bytes) -> None:
         """Count a piece of the body, and look into it."""
         self.resp_bytes += len(data)
         if self._tap is not None:
             self._tap.piece(data)
-        self._tracker.moved(self)
 
     def end(self, *, is_complete: bool) -> None:
         """Make the books."""
@@ -250,20 +249,21 @@ class Tracker:
 
     # --- for tracks ----------------------------------------------------------------
 
-    def moved(self, track: Track) -> None:
-        """Pass on that there is more of the response."""
+    def answered(self, track: Track) -> None:
+        """Pass on that there is a response."""
         watcher = self.watcher
         if watcher is not None and track.subject.is_listed:
-            watcher.moved(track)
+            watcher.answered(track)
 
     def finish(self, track: Track, finished: Finished) -> None:
         """Hand out what has finished, and forget it."""
         for keep in self._keepers:
             keep(finished)
-        if self._listed.pop(track.number, None) is not None:
+        if track.subject.is_listed:
             watcher = self.watcher
             if watcher is not None:
-                watcher.ended(track)
+                watcher.ends(track)
+            self._listed.pop(track.number, None)
 
 
 def _ms(seconds: float) -> int:

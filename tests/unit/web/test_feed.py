@@ -8,6 +8,7 @@ from swapper.logs import Logs
 from swapper.sync import CancelToken
 from swapper.web.feed import (
     ActivityStored,
+    AllShown,
     EventHub,
     Feed,
     LogWritten,
@@ -117,20 +118,82 @@ def test_the_end_comes_after_what_moved_before_it(tracker: Tracker, feed: Feed) 
     assert next(feed) == [Shown(track), Removed(track)]
 
 
+def test_a_stream_that_goes_on_is_told_of_again_and_again(
+    tracker: Tracker, feed: Feed
+) -> None:
+    track = begin(tracker)
+    track.head(200, [])
+    assert next(feed) == [Shown(track)]
+    for _ in range(2):
+        track.piece(b"x")  # rings no bell: the listener looks by itself
+        assert next(feed) == [Shown(track)]
+
+
+def test_what_began_and_ended_between_two_looks_is_told_at_its_end(
+    tracker: Tracker, feed: Feed
+) -> None:
+    track = begin(tracker)
+    track.head(200, [])
+    track.end(is_complete=True)
+    assert next(feed) == [Shown(track), Removed(track)]
+
+
+def test_of_many_brief_requests_only_the_last_are_told(
+    tracker: Tracker, hub: EventHub, feed: Feed
+) -> None:
+    """They would cost more than serving them; their rows come all the same."""
+    for row in range(100):
+        track = begin(tracker)
+        track.end(is_complete=True)
+        hub.activity_stored([row])
+    told = next(feed)
+
+    assert [e.row for e in told if isinstance(e, ActivityStored)] == list(range(100))
+    numbers = [e.track.number for e in told if isinstance(e, Removed)]
+    assert numbers == [97, 98, 99, 100]
+
+
+def test_a_request_that_ends_during_a_look_is_told_once(
+    tracker: Tracker, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the table that was looked at, and among the brief ones."""
+    track = begin(tracker)
+
+    def table_before_the_end() -> list[Track]:
+        listed = Tracker.listed(tracker)
+        if not track.is_cancelled:
+            track.is_cancelled = True
+            track.end(is_complete=True)
+        return listed
+
+    monkeypatch.setattr(tracker, "listed", table_before_the_end)
+    assert next(feed) == [Shown(track)]
+    assert next(feed) == [Removed(track)]
+    feed.close()
+    assert list(feed) == []
+
+
+def test_a_snapshot_is_not_told_again(
+    tracker: Tracker, hub: EventHub, feed: Feed
+) -> None:
+    track = begin(tracker)
+    assert feed.snapshot() == AllShown([track])
+    hub.activity_stored([1])
+    assert next(feed) == [ActivityStored(1)]
+
+
 def test_a_slow_listener_loses_messages_and_is_told(
     tracker: Tracker, hub: EventHub, feed: Feed
 ) -> None:
     track = begin(tracker)
-    track.head(200, [])
     for row in range(2000):
         hub.activity_stored([row])
-    track.end(is_complete=True)
     events = next(feed)
 
-    assert len(events) == 1025
-    assert events[-1] == Lost(2 + 2000 - 1024)
+    assert len(events) == 1026
+    assert events[-2:] == [Lost(2000 - 1024), AllShown([track])]
     hub.activity_stored([1])
-    assert next(feed) == [ActivityStored(1)]  # and nothing of the ended request
+    assert next(feed) == [ActivityStored(1)]  # and nothing of what the snapshot has
 
 
 def test_closing_wakes_the_listener(feed: Feed) -> None:

@@ -24,11 +24,11 @@ class _Watcher:
     def began(self, track: Track) -> None:
         self.seen.append(("began", track.number, 0))
 
-    def moved(self, track: Track) -> None:
-        self.seen.append(("moved", track.number, track.resp_bytes))
+    def answered(self, track: Track) -> None:
+        self.seen.append(("answered", track.number, track.resp_bytes))
 
-    def ended(self, track: Track) -> None:
-        self.seen.append(("ended", track.number, track.resp_bytes))
+    def ends(self, track: Track) -> None:
+        self.seen.append(("ends", track.number, track.resp_bytes))
 
 
 def _request(request_id: str = "") -> Request:
@@ -124,9 +124,8 @@ def test_a_watcher_sees_listed_requests_only() -> None:
 
     assert watcher.seen == [
         ("began", 2, 0),
-        ("moved", 2, 0),
-        ("moved", 2, 1),
-        ("ended", 2, 1),
+        ("answered", 2, 0),
+        ("ends", 2, 1),
     ]
     assert tracker.listed() == []
 

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
+from json.encoder import encode_basestring
 from typing import Final, assert_never
 
 from swapper.config import Config
@@ -17,6 +18,7 @@ from swapper.sync import CancelToken
 from swapper.web.client import client_ip
 from swapper.web.feed import (
     ActivityStored,
+    AllShown,
     Event,
     Feed,
     LogWritten,
@@ -103,16 +105,17 @@ class _EventBody:
         """Return the next messages as soon as there are any."""
         if self._is_first:
             self._is_first = False
-            return b"".join(self._beginning())
-        return b"".join(
-            message for event in next(self._feed) for message in self._told(event)
-        )
+            messages = self._beginning()
+        else:
+            events = next(self._feed)
+            messages = (text for event in events for text in self._told(event))
+        return "".join(messages).encode("utf-8", "replace")
 
     def close(self) -> None:
         """End the feed."""
         self._feed.close()
 
-    def _beginning(self) -> Iterator[bytes]:
+    def _beginning(self) -> Iterator[str]:
         history = self._feed.log_history()
         for source in _SOURCES:
             yield _log_message(source, history.get(source, b""))
@@ -122,9 +125,9 @@ class _EventBody:
         }
         yield _message("uiConfig", {"activity": activity})
         yield _message("profileChanged", {"active": self._services.profile.id})
-        yield self._snapshot()
+        yield from self._told(self._feed.snapshot())
 
-    def _told(self, event: Event) -> Iterator[bytes]:
+    def _told(self, event: Event) -> Iterator[str]:
         match event:
             case LogWritten(source, text):
                 yield _log_message(source, text)
@@ -141,21 +144,20 @@ class _EventBody:
             case Removed(track):
                 number = str(track.number)
                 yield _message("inflight", {"operation": "remove", "id": number})
+            case AllShown(tracks):
+                yield _snapshot([in_flight_row(track) for track in tracks])
             case Lost():
                 yield self._states(self._services.router.states())
-                yield self._snapshot()
             case _:
                 assert_never(event)
 
-    def _states(self, states: Mapping[ModelId, ProcessState]) -> bytes:
+    def _states(self, states: Mapping[ModelId, ProcessState]) -> str:
         return _message("modelStatus", status_list(self._config, states))
 
-    def _snapshot(self) -> bytes:
-        rows: list[JsonValue] = [
-            in_flight_row(track) for track in self._services.tracker.listed()
-        ]
-        snapshot: dict[str, JsonValue] = {"operation": "snapshot"}
-        return _message("inflight", snapshot | ({"requests": rows} if rows else {}))
+
+def _snapshot(rows: list[JsonValue]) -> str:
+    snapshot: dict[str, JsonValue] = {"operation": "snapshot"}
+    return _message("inflight", snapshot | ({"requests": rows} if rows else {}))
 
 
 def in_flight_row(track: Track) -> dict[str, JsonValue]:
@@ -179,14 +181,14 @@ def in_flight_row(track: Track) -> dict[str, JsonValue]:
     return row
 
 
-def _log_message(source: str, text: bytes) -> bytes:
+def _log_message(source: str, text: bytes) -> str:
     shown = text.decode("utf-8", "replace")
     return _message("logData", {"data": shown, "source": source})
 
 
-def _message(kind: str, data: JsonValue) -> bytes:
-    inner = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    whole = json.dumps(
-        {"type": kind, "data": inner}, ensure_ascii=False, separators=(",", ":")
-    )
-    return f"event:message\ndata:{whole}\n\n".encode("utf-8", "replace")
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _message(kind: str, data: JsonValue) -> str:
+    inner = encode_basestring(_to_json(data))  # a string that holds JSON
+    return f'event:message\ndata:{{"type":"{kind}","data":{inner}}}\n\n'
