@@ -7,7 +7,7 @@ Servers differ: ``usage`` (OpenAI, Anthropic), ``timings`` (llama.cpp), ``metric
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from swapper.core.json import JsonValue
 from swapper.record.tokens import NO_TOKENS, UNKNOWN, Tokens
@@ -17,15 +17,14 @@ _COUNT_LIMIT: Final = 10**12
 
 _INPUT: Final = ("prompt_tokens", "input_tokens")
 _OUTPUT: Final = ("completion_tokens", "output_tokens")
-_CACHED: Final = (
-    ("cache_read_input_tokens",),
-    ("input_tokens_details", "cached_tokens"),
-    ("prompt_tokens_details", "cached_tokens"),
-)
+_CACHED: Final = "cache_read_input_tokens"
+_DETAILS: Final = ("input_tokens_details", "prompt_tokens_details")
+
+_Drafts: TypeAlias = tuple[int, int]  # proposed, accepted
+_NO_DRAFTS: Final = (UNKNOWN, UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(NamedTuple):
     """What an answer tells about itself.
 
     Attributes:
@@ -68,11 +67,24 @@ def counts_of(usage: JsonValue) -> Counts:
     """Return what a ``usage`` value says; of synonyms the first that is there."""
     if not isinstance(usage, dict):
         return Counts()
-    return Counts(
-        next((_count(usage[name]) for name in _INPUT if name in usage), None),
-        next((_count(usage[name]) for name in _OUTPUT if name in usage), None),
-        next((_count(v) for path in _CACHED for v in _at(usage, path)), None),
-    )
+    counts = Counts()
+    for name in _INPUT:
+        if name in usage:
+            counts.input = _count(usage[name])
+            break
+    for name in _OUTPUT:
+        if name in usage:
+            counts.output = _count(usage[name])
+            break
+    if _CACHED in usage:
+        counts.cached = _count(usage[_CACHED])
+        return counts
+    for name in _DETAILS:
+        details = usage.get(name)
+        if isinstance(details, dict) and "cached_tokens" in details:
+            counts.cached = _count(details["cached_tokens"])
+            break
+    return counts
 
 
 def usage_of(counts: Counts, told: Mapping[str, JsonValue]) -> Usage:
@@ -82,85 +94,80 @@ def usage_of(counts: Counts, told: Mapping[str, JsonValue]) -> Usage:
         counts: from ``usage``.
         told: holds ``timings`` and ``metrics`` if they were there, even if null.
     """
-    tokens = {
-        "input_tokens": counts.input or 0,
-        "output_tokens": counts.output or 0,
-        "cache_tokens": UNKNOWN if counts.cached is None else counts.cached,
-        "draft_tokens": UNKNOWN,
-        "draft_acc_tokens": UNKNOWN,
-    }
-    rates = {"prompt_per_second": -1.0, "tokens_per_second": -1.0}
+    cached = UNKNOWN if counts.cached is None else counts.cached
     timed_ms = 0
     if "timings" in told:
-        timed_ms = _add_timings(_object(told["timings"]), tokens, rates)
-    _add_metrics(_object(told.get("metrics")), tokens, rates)
-    return Usage(
-        tokens=Tokens(
-            cache_tokens=tokens["cache_tokens"],
-            draft_tokens=tokens["draft_tokens"],
-            draft_acc_tokens=tokens["draft_acc_tokens"],
-            input_tokens=tokens["input_tokens"],
-            output_tokens=tokens["output_tokens"],
-            prompt_per_second=rates["prompt_per_second"],
-            tokens_per_second=rates["tokens_per_second"],
-        ),
-        timed_ms=timed_ms,
+        timings = _object(told["timings"])
+        tokens = _timed(timings, cached)
+        spent = _number(timings.get("prompt_ms")) + _number(timings.get("predicted_ms"))
+        timed_ms = max(0, _count(spent))
+    else:
+        tokens = Tokens(
+            cache_tokens=cached,
+            draft_tokens=UNKNOWN,
+            draft_acc_tokens=UNKNOWN,
+            input_tokens=counts.input or 0,
+            output_tokens=counts.output or 0,
+            prompt_per_second=UNKNOWN,
+            tokens_per_second=UNKNOWN,
+        )
+    metrics = told.get("metrics")
+    if isinstance(metrics, dict) and metrics:
+        tokens = _with_metrics(tokens, metrics)
+    return Usage(tokens, timed_ms)
+
+
+def _timed(timings: Mapping[str, JsonValue], cached: int) -> Tokens:
+    """Return llama.cpp's figures, which replace those of ``usage`` but for *cached*."""
+    drafted, accepted = _drafts(timings, "draft_n", "draft_n_accepted", _NO_DRAFTS)
+    return Tokens(
+        cache_tokens=_count(timings["cache_n"]) if "cache_n" in timings else cached,
+        draft_tokens=drafted,
+        draft_acc_tokens=accepted,
+        input_tokens=_count(timings.get("prompt_n")),
+        output_tokens=_count(timings.get("predicted_n")),
+        prompt_per_second=_number(timings.get("prompt_per_second")),
+        tokens_per_second=_number(timings.get("predicted_per_second")),
     )
 
 
-def _add_timings(
-    timings: Mapping[str, JsonValue], tokens: dict[str, int], rates: dict[str, float]
-) -> int:
-    """Put llama.cpp's figures in; return the milliseconds it took."""
-    tokens["input_tokens"] = _count(timings.get("prompt_n"))
-    tokens["output_tokens"] = _count(timings.get("predicted_n"))
-    rates["prompt_per_second"] = _number(timings.get("prompt_per_second"))
-    rates["tokens_per_second"] = _number(timings.get("predicted_per_second"))
-    if "cache_n" in timings:
-        tokens["cache_tokens"] = _count(timings["cache_n"])
-    _add_drafts(timings, "draft_n", "draft_n_accepted", tokens)
-    spent = _number(timings.get("prompt_ms")) + _number(timings.get("predicted_ms"))
-    return max(0, _count(spent))
-
-
-def _add_metrics(
-    metrics: Mapping[str, JsonValue], tokens: dict[str, int], rates: dict[str, float]
-) -> None:
+def _with_metrics(tokens: Tokens, metrics: Mapping[str, JsonValue]) -> Tokens:
     """Put vLLM's figures in."""
-    speculative = _object(metrics.get("speculative_decoding"))
-    _add_drafts(speculative, "num_draft_tokens", "num_accepted_draft_tokens", tokens)
+    drafted, accepted = _drafts(
+        _object(metrics.get("speculative_decoding")),
+        "num_draft_tokens",
+        "num_accepted_draft_tokens",
+        (tokens.draft_tokens, tokens.draft_acc_tokens),
+    )
+    tokens = tokens._replace(draft_tokens=drafted, draft_acc_tokens=accepted)
     first_ms = _number(metrics.get("time_to_first_token_ms"))
     if first_ms > 0:
-        read = tokens["input_tokens"] - max(tokens["cache_tokens"], 0)
-        rates["prompt_per_second"] = _finite(1000 * read / first_ms)
+        read = tokens.input_tokens - max(tokens.cache_tokens, 0)
+        rate = _finite(1000 * read / first_ms)
+        tokens = tokens._replace(prompt_per_second=rate)
     between_ms = _number(metrics.get("mean_itl_ms"))
     if between_ms > 0:
-        rates["tokens_per_second"] = _finite(1000 / between_ms)
+        tokens = tokens._replace(tokens_per_second=_finite(1000 / between_ms))
+    return tokens
 
 
-def _add_drafts(
-    source: Mapping[str, JsonValue], drafted: str, accepted: str, tokens: dict[str, int]
-) -> None:
+def _drafts(
+    source: Mapping[str, JsonValue], drafted: str, accepted: str, otherwise: _Drafts
+) -> _Drafts:
+    """Return both counts, *otherwise* if one is not there."""
     if drafted in source and accepted in source:
-        tokens["draft_tokens"] = _count(source[drafted])
-        tokens["draft_acc_tokens"] = _count(source[accepted])
+        return _count(source[drafted]), _count(source[accepted])
+    return otherwise
 
 
 def _object(value: JsonValue) -> Mapping[str, JsonValue]:
     return value if isinstance(value, dict) else {}
 
 
-def _at(value: JsonValue, path: tuple[str, ...]) -> tuple[JsonValue, ...]:
-    """Return the value at *path*, if there is one."""
-    for name in path:
-        if not isinstance(value, dict) or name not in value:
-            return ()
-        value = value[name]
-    return (value,)
-
-
 def _count(value: JsonValue) -> int:
     """Return a number without its fraction, 0 for what is none."""
+    if type(value) is float and 0 <= value <= _COUNT_LIMIT:  # as nearly all are
+        return int(value)
     return int(max(-_COUNT_LIMIT, min(_number(value), _COUNT_LIMIT)))
 
 

@@ -100,6 +100,8 @@ def from_row(row: Sequence[Any], *, has_capture: bool) -> dict[str, JsonValue]:
 
 
 def _integer(value: float) -> int:
+    if type(value) is int and -_MAX_INTEGER <= value <= _MAX_INTEGER:  # most are
+        return value
     if isinstance(value, float) and not math.isfinite(value):
         return UNKNOWN
     return max(-_MAX_INTEGER, min(int(value), _MAX_INTEGER))
@@ -114,6 +116,8 @@ def _real(value: float) -> float:
 
 
 def _text(value: str) -> str:
+    if value.isascii() and len(value) <= _MAX_TEXT:  # most are
+        return value
     return value[:_MAX_TEXT].encode("utf-8", "replace").decode()
 
 

@@ -4,8 +4,7 @@ Nothing is held back, altered or waited for. Source: http-api.md sections 22 and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from swapper.record.decode import DecodeError, Decoder, decoder_for
 from swapper.record.figures import NO_USAGE, Usage
@@ -22,8 +21,7 @@ class Sink(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """What there was to learn.
 
     Attributes:

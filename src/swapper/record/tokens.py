@@ -1,14 +1,12 @@
 """What an answer cost: the numbers of the activity log about its tokens."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 UNKNOWN: Final = -1
 """What an answer with figures does not tell; only input and output are 0 then."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class Tokens(NamedTuple):
     """Token counts and rates of one answer (http-api.md 22.1).
 
     Attributes:
