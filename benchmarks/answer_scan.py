@@ -1,6 +1,6 @@
 """What it costs to look into an answer as it passes: token counts, captures.
 
-    python benchmarks/answer_scan.py
+    python -m benchmarks.answer_scan
 
 CPU time of this process, best of the rounds; beside JSON bodies what ``json.loads``
 takes for the same. An event stream passes one event at a time, and at 64 kB; other

@@ -1,6 +1,6 @@
 """What a JSON body costs before it is sent on: finding the model, and editing.
 
-    python benchmarks/json_body.py
+    python -m benchmarks.json_body
 
 Ours against ``json.loads`` (and ``dumps``), alternately in one run; medians of the
 rounds in microseconds. "others wait" is the longest time that another thread, which
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from swapper.config import FilterConfig
-from swapper.web.filters import apply_filters
+from swapper.web.filters import BodyFilters
 from swapper.web.json_edit import JsonDocument
 from swapper.web.model_name import ModelRequest
 
@@ -26,8 +26,9 @@ BUDGET_S = 1.5
 
 MIN_ROUNDS, MAX_ROUNDS = 5, 2000
 SWITCH_S = 0.0005
-FILTERS = FilterConfig(
-    strip_params=("temperature",), set_params={"top_p": 0.5, "x.y": 1}
+FILTERS = BodyFilters(
+    FilterConfig(strip_params=("temperature",), set_params={"top_p": 0.5, "x.y": 1}),
+    "real",
 )
 
 
@@ -79,7 +80,7 @@ def find_json(raw: bytes) -> object:
 def edit_ours(raw: bytes) -> object:
     """Return the body with another model, one parameter less and two set."""
     wanted = ModelRequest("m", raw, len(raw), JsonDocument(raw))
-    apply_filters(wanted, FILTERS, "real", "m")
+    FILTERS.apply(wanted, "m")
     return wanted.body
 
 

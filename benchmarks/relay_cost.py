@@ -1,6 +1,6 @@
 """What the relay costs: one small JSON round trip, against bare sockets.
 
-    python benchmarks/relay_cost.py
+    python -m benchmarks.relay_cost
 
 A server in a child process answers every request at once. Variants alternate in one
 run; the median and the best of the rounds are printed as microseconds per round trip,

@@ -10,14 +10,15 @@ filter.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Final, TypeAlias
 
 from swapper.core.json import JsonValue
-from swapper.web.json_path import Path, Step, parse_path
-from swapper.web.json_scan import Parts, parts_of, scan
+from swapper.core.json_grammar import closers
+from swapper.web.json_path import Path, Step
+from swapper.web.json_scan import Parts, Text, parts_of, scan
 
 MAX_PADDING: Final = 10_000
 """Nulls that one edit may add to an array to reach an index."""
@@ -27,7 +28,6 @@ _compact: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), allow_nan=False
 )
 _compact_ascii: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
-_CLOSERS: Final = {b"{": b"}", b"[": b"]"}
 
 
 class PathError(ValueError):
@@ -51,56 +51,56 @@ class JsonDocument:
 
     def values(self, key: str) -> list[bytes]:
         """Return the JSON text of each top-level member *key*, as it came."""
-        raw, parts = self._raw, self._parts.parts if self._parts else []
-        wanted = _encoded_key(key)
-        return [
-            raw[part.start : part.end]
-            for part in parts
-            if _is_key(raw[part.key : part.key_end], wanted, key)
-        ]
+        parts = self._parts
+        if parts is None:
+            return []
+        return [bytes(parts.values[at]) for at in _places(parts.keys, key)]
 
-    def set(self, path: str, value: JsonValue) -> None:
+    def set(self, path: Path, text: bytes) -> None:
         """Give the value at *path* another one; what is missing on the way is made.
 
         A value that cannot be entered (a number, say) is replaced by an object or
         array. A path with wildcards changes the first match, if there is one.
 
-        Raises:
-            PathError: *path* names a member of an array, is empty, is too far behind
-                an array's end; or *value* is not JSON; or the text is not an object.
-        """
-        parsed, root = self._edit(path)
-        if not parsed.is_query:
-            _set(root, parsed, 0, encode(value))
+        Args:
+            path: see ``parse_path``.
+            text: of the value; see ``encode``.
 
-    def remove(self, path: str) -> None:
+        Raises:
+            PathError: *path* names a member of an array, is empty, or is too far
+                behind an array's end; or the document is not an object.
+        """
+        root = self._opened(path)
+        if not path.is_query:
+            _set(root, path, 0, text)
+
+    def remove(self, path: Path) -> None:
         """Take out what is at *path*, if it is there.
 
         Raises:
-            PathError: *path* is empty or has wildcards; or the text is not an object.
+            PathError: *path* is empty or has wildcards; or the document is not an
+                object.
         """
-        parsed, root = self._edit(path)
-        if parsed.has_wildcards:
+        root = self._opened(path)
+        if path.has_wildcards:
             raise PathError("wildcards are not allowed")
-        _remove(root, parsed.steps)
+        _remove(root, path.steps)
 
     def to_bytes(self) -> bytes:
         """Return the text with all edits."""
         if self._root is None or self._parts is None:
             return self._raw
-        out: list[bytes | memoryview] = [self._raw[: self._parts.start]]
-        self._root.write_to(out)
-        out.append(self._raw[self._parts.end :])
-        return b"".join(out)
+        before, after = self._raw[: self._parts.start], self._raw[self._parts.end :]
+        return b"".join((before, *self._root.texts(), after))
 
-    def _edit(self, path: str) -> "tuple[Path, _Container]":
-        if not path:
+    def _opened(self, path: Path) -> "_Container":
+        if not path.steps:
             raise PathError("the path is empty")
-        if self._parts is None:
-            raise PathError("the body is not an object")
         if self._root is None:
+            if self._parts is None:
+                raise PathError("the body is not an object")
             self._root = _Container(self._raw, self._parts)
-        return parse_path(path), self._root
+        return self._root
 
 
 def encode(value: JsonValue) -> bytes:
@@ -129,130 +129,137 @@ def _plain(value: JsonValue) -> JsonValue:
     return value
 
 
-@dataclass(slots=True)
-class _Item:
-    """One member or item, and the text around it; without key in an array."""
-
-    lead: bytes
-    key: bytes
-    colon: bytes
-    value: "_Value"
-    tail: bytes
-
-    def opened(self) -> "_Container | None":
-        """Return the value as a container, None if it is neither object nor array."""
-        if isinstance(self.value, _Container):
-            return self.value
-        if bytes(self.value[:1]) not in _CLOSERS:
-            return None
-        text = bytes(self.value)
-        self.value = opened = _Container(text, parts_of(text, 0))
-        return opened
-
-
 class _Container:
-    """An object or array that is edited."""
+    """An object or array that is edited: the columns of ``Parts``, and what is open.
 
-    __slots__ = ("_blanks", "_opener", "items")
+    Attributes:
+        values: of each part.
+    """
+
+    __slots__ = (
+        "_blanks",
+        "_colons",
+        "_ends",
+        "_has_opened",
+        "_keys",
+        "_leads",
+        "_opener",
+        "_tails",
+        "values",
+    )
 
     def __init__(self, raw: bytes, parts: Parts) -> None:
-        view = memoryview(raw)
         self._opener = parts.opener
-        self._blanks = raw[parts.start + 1 : parts.end - 1] if not parts.parts else b""
-        self.items = [
-            _Item(
-                raw[part.lead : part.key],
-                raw[part.key : part.key_end],
-                raw[part.key_end : part.start],
-                view[part.start : part.end],
-                raw[part.end : part.tail],
-            )
-            for part in parts.parts
-        ]
+        self._leads, self._keys = list(parts.leads), list(parts.keys)
+        self._colons, self._tails = list(parts.colons), list(parts.tails)
+        self._ends = list(parts.ends)
+        self.values: list[_Value] = list(parts.values)
+        self._blanks = b"" if parts.ends else raw[parts.start + 1 : parts.end - 1]
+        self._has_opened = False
 
     @property
     def is_array(self) -> bool:
         return self._opener == b"["
 
     def find(self, step: Step) -> list[int]:
-        """Return which items *step* leads to."""
+        """Return which values *step* leads to."""
         if self.is_array:
-            index = len(self.items) - 1 if step.is_end else step.index
-            is_there = index is not None and 0 <= index < len(self.items)
+            index = len(self.values) - 1 if step.is_end else step.index
+            is_there = index is not None and 0 <= index < len(self.values)
             return [index] if index is not None and is_there else []
-        wanted = _encoded_key(step.name)
         if step.pattern is None:
-            keys = (item.key for item in self.items)
-            return [i for i, key in enumerate(keys) if _is_key(key, wanted, step.name)]
-        keys_in_order = enumerate(json.loads(item.key) for item in self.items)
+            return _places(self._keys, step.name)
+        keys_in_order = enumerate(json.loads(key) for key in self._keys)
         return [i for i, key in keys_in_order if step.matches(key)][:1]
 
-    def add(self, step: Step, value: bytes) -> None:
+    def opened(self, index: int) -> "_Container | None":
+        """Return a value as a container, None if it is neither object nor array."""
+        value = self.values[index]
+        if isinstance(value, _Container):
+            return value
+        if bytes(value[:1]) not in closers:
+            return None
+        text = bytes(value)
+        self.values[index] = opened = _Container(text, parts_of(text, 0))
+        self._has_opened = True
+        return opened
+
+    def add(self, step: Step, text: bytes) -> None:
         """Append a member, or an item and the nulls before it."""
         if not self.is_array:
-            self._append(_Item(b"", _encoded_key(step.name), b":", value, b""))
+            self._append(_encoded_key(step.name), b":", text)
             return
         if not step.is_item:
             raise PathError(f"there is an array, which has no member {step.name!r}")
-        padding = 0 if step.index is None else step.index - len(self.items)
-        for item in (*_nulls(padding), value):
-            self._append(_Item(b"", b"", b"", item, b""))
+        padding = 0 if step.index is None else step.index - len(self.values)
+        for item in (*_nulls(padding), text):
+            self._append(b"", b"", item)
 
     def remove(self, index: int) -> None:
-        """Take an item out with its comma; the blanks around both close up."""
-        gone = self.items.pop(index)
-        if not self.items:
-            self._blanks = gone.lead + gone.tail
-        elif index < len(self.items):
-            self.items[index].lead = gone.lead
+        """Take a part out with its comma; the blanks around both close up."""
+        for column in (self._keys, self._colons):
+            del column[index]
+        del self.values[index]
+        lead, tail = self._leads.pop(index), self._tails.pop(index)
+        end = self._ends.pop(index)
+        if not self.values:
+            self._blanks = lead + tail
+        elif index < len(self.values):
+            self._leads[index] = lead
         else:
-            self.items[-1].tail = gone.tail
+            self._tails[-1], self._ends[-1] = tail, end
 
-    def write_to(self, out: list[bytes | memoryview]) -> None:
-        """Append the text to *out*."""
-        separator = self._opener
-        for item in self.items:
-            out += (separator, item.lead, item.key, item.colon)
-            if isinstance(item.value, _Container):
-                item.value.write_to(out)
-            else:
-                out.append(item.value)
-            out.append(item.tail)
-            separator = b","
-        if not self.items:
-            out += (self._opener, self._blanks)
-        out.append(_CLOSERS[self._opener])
+    def texts(self) -> Iterable[Text]:
+        """Return the pieces of the text, in order."""
+        if not self.values:
+            return (self._opener, self._blanks, closers[self._opener])
+        columns = (self._leads, self._keys, self._colons, self.values, self._tails)
+        texts = chain.from_iterable(zip(*columns, self._ends, strict=True))
+        return chain((self._opener,), _flat(texts) if self._has_opened else texts)
 
-    def _append(self, item: _Item) -> None:
-        if self.items:
-            item.tail, self.items[-1].tail = self.items[-1].tail, b""
+    def _append(self, key: bytes, colon: bytes, text: bytes) -> None:
+        tail, end = self._blanks, closers[self._opener]
+        if self.values:
+            tail, end = self._tails[-1], self._ends[-1]
+            self._tails[-1], self._ends[-1] = b"", b","
+        self._leads.append(b"")
+        self._keys.append(key)
+        self._colons.append(colon)
+        self.values.append(text)
+        self._tails.append(tail)
+        self._ends.append(end)
+
+
+_Value: TypeAlias = Text | _Container
+
+
+def _flat(values: Iterable[_Value]) -> Iterator[Text]:
+    for value in values:
+        if isinstance(value, _Container):
+            yield from value.texts()
         else:
-            item.tail = self._blanks
-        self.items.append(item)
+            yield value
 
 
-_Value: TypeAlias = bytes | memoryview | _Container
-
-
-def _set(container: _Container, path: Path, at: int, value: bytes) -> None:
+def _set(container: _Container, path: Path, at: int, text: bytes) -> None:
     step, is_last = path.steps[at], at + 1 == len(path.steps)
     is_append = container.is_array and step.is_end
     found = [] if is_append else container.find(step)
     if not found and not path.has_wildcards:
-        container.add(step, _built(path.steps[at + 1 :], value))
-    for item in (container.items[index] for index in found):
-        inner = None if is_last else item.opened()
+        container.add(step, _built(path.steps[at + 1 :], text))
+    for index in found:
+        inner = None if is_last else container.opened(index)
         if inner is not None:
-            _set(inner, path, at + 1, value)
+            _set(inner, path, at + 1, text)
         elif is_last or not path.has_wildcards:
-            item.value = _built(path.steps[at + 1 :], value)
+            container.values[index] = _built(path.steps[at + 1 :], text)
 
 
 def _remove(container: _Container, steps: Sequence[Step]) -> None:
     for index in reversed(container.find(steps[0])):
         if len(steps) == 1:
             container.remove(index)
-        elif (inner := container.items[index].opened()) is not None:
+        elif (inner := container.opened(index)) is not None:
             _remove(inner, steps[1:])
 
 
@@ -277,8 +284,16 @@ def _encoded_key(name: str) -> bytes:
     return encode(name)
 
 
-def _is_key(found: bytes, wanted: bytes, name: str) -> bool:
-    """Return whether a key as written is *name*, which *wanted* is the usual text of."""
-    if found == wanted:
-        return True
-    return b"\\" in found and json.loads(found) == name
+def _places(keys: Sequence[bytes], name: str) -> list[int]:
+    """Return which of some keys as written are *name*."""
+    usual = _encoded_key(name)
+    if b"\\" in b"".join(keys):  # there are other ways to write it
+        return [
+            place
+            for place, key in enumerate(keys)
+            if key == usual or (b"\\" in key and json.loads(key) == name)
+        ]
+    count = keys.count(usual)
+    if count > 1:
+        return [place for place, key in enumerate(keys) if key == usual]
+    return [keys.index(usual)] if count else []

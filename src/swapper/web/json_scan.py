@@ -1,21 +1,22 @@
 """Checking a JSON text and finding the parts of an object or array in it. Pure.
 
-Works on the bytes and builds no values, so a body of any size costs no memory; what
-is found are places. The whole text is checked (RFC 8259; ``NaN`` and ``Infinity`` are
-let pass, as Python's parser does).
+Works on the bytes and builds no values; what is found are pieces of the text, and of
+long ones views, so a body of any size costs no memory. The whole text is checked
+(RFC 8259; ``NaN`` and ``Infinity`` are let pass, as Python's parser does).
 
 The work is done by ``re`` and ``bytes.find`` in slices of ``WINDOW`` bytes: between two
 slices other threads may run, which one call to ``json.loads`` would not let them. One
 pattern covers a value nested two deep; it is possessive throughout, so it never tries
 anything twice, and whatever does not fit (deeper, longer) is entered with a stack of
 our own. A byte is therefore looked at a handful of times at most, and depth costs no
-recursion.
+recursion. An object no longer than a slice usually takes one call.
 """
 
 import codecs
 import json
 import re
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from swapper.core.errors import InvalidJsonError
 from swapper.core.json_grammar import (
@@ -37,55 +38,58 @@ WINDOW: Final = 1 << 12
 MAX_DEPTH: Final = 1000
 """Levels of nesting; about where Python's own parser gives up."""
 
-_PIECE: Final = 1 << 11
+_PIECE: Final = 1 << 12
 _PIECE_DEPTH: Final = 400
 
 _BOM: Final = b"\xef\xbb\xbf"
 _CONTROLS: Final = bytes(range(0x20))
 
 _escapes: Final = re.compile(rb"(?:%b%b)*+" % (ESCAPE, PLAIN))
+# What fits nothing is taken whole, so that ``findall`` never searches.
 _part: Final = {
-    b"{": re.compile(rb"%b(%b)%b:%b(%b)%b([,}])" % (WS, STRING, WS, WS, VALUE, WS)),
-    b"[": re.compile(rb"%b()(%b)%b([,\]])" % (WS, VALUE, WS)),
+    b"{": re.compile(
+        rb"(%b)(%b)(%b:%b)(%b)(%b)([,}])|.++" % (WS, STRING, WS, WS, VALUE, WS),
+        re.DOTALL,
+    ),
+    b"[": re.compile(rb"(%b)()()(%b)(%b)([,\]])|.++" % (WS, VALUE, WS), re.DOTALL),
 }
 # Values are thrown away, so numbers need not be made.
 _parser: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
-class Part(NamedTuple):
-    """One member of an object or item of an array: where it stands.
+Text: TypeAlias = bytes | memoryview
 
-    Attributes:
-        lead: start of the blanks before it.
-        key: start of the key, quotes included; of the value, in an array.
-        key_end: its end; in an array the same place.
-        start: of the value.
-        end: of the value.
-        tail: end of the blanks after it, where ``,`` or the closing bracket is.
-    """
-
-    lead: int
-    key: int
-    key_end: int
-    start: int
-    end: int
-    tail: int
+_Part: TypeAlias = tuple[bytes, bytes, bytes, Text, bytes, bytes]
+"""What a part is made of, in order; see ``Parts``."""
 
 
 class Parts(NamedTuple):
-    """An object or array, one level of it.
+    """An object or array, one level of it: the texts it is made of.
+
+    Behind the opening bracket stand, of each part in turn, the texts of the columns
+    from ``leads`` to ``ends``, and nothing else. Equal keys are all there.
 
     Attributes:
         opener: ``{`` or ``[``.
-        start: of the opening bracket.
-        parts: in order; equal keys are all there.
+        start: where the opening bracket is.
         end: behind the closing bracket.
+        leads: blanks.
+        keys: with their quotes; empty in an array.
+        colons: with the blanks around; empty in an array.
+        values: views of the long ones.
+        tails: blanks.
+        ends: a comma; behind the last part the closing bracket.
     """
 
     opener: bytes
     start: int
-    parts: list[Part]
     end: int
+    leads: tuple[bytes, ...]
+    keys: tuple[bytes, ...]
+    colons: tuple[bytes, ...]
+    values: tuple[Text, ...]
+    tails: tuple[bytes, ...]
+    ends: tuple[bytes, ...]
 
 
 def scan(raw: bytes) -> Parts | None:
@@ -96,53 +100,71 @@ def scan(raw: bytes) -> Parts | None:
     Raises:
         InvalidJsonError: not UTF-8, not JSON, or nested too deeply.
     """
-    _check_utf8(raw)
+    if not raw.isascii():
+        _check_utf8(raw)
+    if len(raw) <= WINDOW and raw.startswith(b"{"):
+        found = _part[b"{"].findall(raw, 1)
+        if found and found[-1][-1] == b"}":
+            parts = _columns(b"{", 0, len(raw), found)
+            if parts.ends.count(b",") == len(found) - 1:
+                return parts
     start = _skip(raw, len(_BOM) if raw.startswith(_BOM) else 0)
-    parts = parts_of(raw, start) if raw[start : start + 1] == b"{" else None
-    end = _skip(raw, _value_end(raw, start, 0) if parts is None else parts.end)
+    whole = parts_of(raw, start) if raw[start : start + 1] == b"{" else None
+    end = _skip(raw, _value_end(raw, start, 0) if whole is None else whole.end)
     if end != len(raw):
         raise _bad(raw, end, "extra data")
-    return parts
+    return whole
 
 
-def parts_of(raw: bytes, at: int) -> Parts:
-    """Return the parts of the object or array that begins at *at*.
+def parts_of(raw: bytes, start: int) -> Parts:
+    """Return the parts of the object or array that begins at *start*.
 
     Raises:
         InvalidJsonError: it is not well-formed, or nested too deeply.
     """
-    opener, begin = raw[at : at + 1], at
+    opener = raw[start : start + 1]
     pattern, closer = _part[opener], closers[opener]
-    parts: list[Part] = []
-    at += 1
-    while True:
+    parts: list[_Part] = []
+    at = start + 1
+    while not parts or parts[-1][-1] != closer:
         found = pattern.match(raw, at, at + WINDOW)
-        if found is not None:
-            (_, end), (key, key_end), (start, value_end), (tail, _) = found.regs
-            parts.append(Part(at, key, key_end, start, value_end, tail))
-        else:
-            inside = _skip(raw, at)
-            if not parts and raw[inside : inside + 1] == closer:
-                return Parts(opener, begin, parts, inside + 1)
-            part = _long_part(raw, at, opener)
-            parts.append(part)
-            end = part.tail + 1
-        if raw[end - 1 : end] == closer:
-            return Parts(opener, begin, parts, end)
-        at = end
+        if found is not None and found.lastindex is not None:
+            parts.append(found.groups())  # type: ignore[arg-type]  # as many as it has
+            at = found.end()
+            continue
+        inside = _skip(raw, at)
+        if not parts and raw[inside : inside + 1] == closer:
+            at = inside + 1
+            break
+        part, at = _long_part(raw, at, opener)
+        parts.append(part)
+    return _columns(opener, start, at, parts)
 
 
-def _long_part(raw: bytes, lead: int, opener: bytes) -> Part:
-    """Return the part at *lead*, which is too long for the pattern, or broken."""
+def _columns(opener: bytes, start: int, end: int, parts: Sequence[_Part]) -> Parts:
+    return Parts(opener, start, end, *(zip(*parts, strict=True) if parts else [()] * 6))
+
+
+def _long_part(raw: bytes, lead: int, opener: bytes) -> tuple[_Part, int]:
+    """Return the part at *lead*, too long for the pattern or broken, and its end."""
     key = _skip(raw, lead)
     start = key_end = key
     if opener == b"{":
         key_end, start = _key(raw, key)
-    end = _value_end(raw, start, depth=1)
-    tail = _skip(raw, end)
-    if raw[tail : tail + 1] not in {b",", closers[opener]}:
+    value_end = _value_end(raw, start, depth=1)
+    tail = _skip(raw, value_end)
+    end = raw[tail : tail + 1]
+    if end not in {b",", closers[opener]}:
         raise _expected_end(raw, tail, opener)
-    return Part(lead, key, key_end, start, end, tail)
+    value = memoryview(raw)[start:value_end]
+    return (
+        raw[lead:key],
+        raw[key:key_end],
+        raw[key_end:start],
+        value if len(value) > WINDOW else bytes(value),
+        raw[value_end:tail],
+        end,
+    ), tail + 1
 
 
 def _value_end(raw: bytes, at: int, depth: int) -> int:
@@ -269,8 +291,6 @@ def _check_plain(raw: bytes, start: int, end: int) -> None:
 
 
 def _check_utf8(raw: bytes) -> None:
-    if raw.isascii():
-        return
     at = 0
     while at < len(raw):
         piece = raw[at : at + WINDOW]

@@ -20,6 +20,7 @@ from swapper.relay import Passage, UpstreamRequest, UpstreamResponse
 from swapper.router import Lease, PendingLease
 from swapper.web.loading_events import DIALECTS, Dialect, Failure, comments
 from swapper.web.loading_text import Heartbeat, Narration, Teller
+from swapper.web.model_name import ModelRequest
 from swapper.web.relayed import RelayedBody, explained, may_ask_again
 from swapper.web.response import Response
 
@@ -71,16 +72,16 @@ class Narrator:
 
 
 def narrator_for(
-    model: ModelConfig, target: str, *, is_streaming: bool
+    model: ModelConfig, target: str, wanted: ModelRequest
 ) -> Narrator | None:
     """Return who talks to the client of a request, None for nobody.
 
     Args:
         model: what is asked for.
         target: path and query as the upstream will see them.
-        is_streaming: the client asked for a stream.
+        wanted: the request.
     """
-    if model.loading_state is LoadingState.OFF or not is_streaming:
+    if model.loading_state is LoadingState.OFF or not wanted.is_streaming:
         return None
     dialect = DIALECTS.get(unquote(target.partition("?")[0]))
     return None if dialect is None else Narrator(model.id, dialect, model.loading_state)

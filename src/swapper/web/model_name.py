@@ -10,7 +10,6 @@ JSON bodies are held in memory. A multipart body is read up to the end of its fi
 import io
 import json
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Final, Protocol
 from urllib.parse import parse_qsl, urlencode
@@ -18,7 +17,8 @@ from urllib.parse import parse_qsl, urlencode
 from werkzeug.http import parse_options_header
 
 from swapper.core.errors import BadRequestError, NotFoundError
-from swapper.web.json_edit import JsonDocument
+from swapper.web.json_edit import JsonDocument, encode
+from swapper.web.json_path import parse_path
 from swapper.web.multipart import MultipartScanner
 from swapper.web.request import Request
 
@@ -28,6 +28,7 @@ NO_MODEL: Final = "no model id could be identified"
 _MAX_FORM_BYTES: Final = 10 << 20
 _SPOOL_BYTES: Final = 1 << 20
 _READ_BYTES: Final = 65536
+_MODEL: Final = parse_path("model")
 
 
 class Readable(Protocol):
@@ -46,7 +47,7 @@ class ModelRequest:
         name: as the client spelled it, or as it was renamed; never empty.
         body: to forward; None if there is none.
         length: of the body in bytes; None if unknown (it came chunked).
-        document: a JSON body, to be looked into; see ``edit``.
+        document: a JSON body, to be looked into; see ``take_edits``.
     """
 
     name: str
@@ -99,16 +100,15 @@ class ModelRequest:
             BadRequestError: the name cannot stand in a form.
         """
         if self.document is not None:
-            self.edit(lambda document: document.set("model", name))
+            self.document.set(_MODEL, encode(name))
+            self.take_edits()
         elif self._form is not None:
             self.body, self.length = self._form.renamed(name)
 
-    def edit(self, change: Callable[[JsonDocument], object]) -> None:
-        """Let *change* edit the body, if it is JSON; what came chunked goes so."""
+    def take_edits(self) -> None:
+        """Forward what ``document``, which was edited, is now; what came chunked so."""
         if self.document is not None:
-            change(self.document)
-            raw = self.document.to_bytes()
-            self.body, self.length = _as_it_came(raw, self.length)
+            self.body, self.length = _as_it_came(self.document.to_bytes(), self.length)
 
 
 def find_model(request: Request) -> ModelRequest:
@@ -194,17 +194,23 @@ def _as_it_came(raw: bytes, length: int | None) -> tuple[bytes | Readable, int |
 def _name_of(source: bytes) -> str:
     """Return a string as it is, null as no name, anything else as its JSON text."""
     if source.startswith(b'"'):
-        name: str = json.loads(source)
-        return name
+        return _string(source)
     return "" if source == b"null" else source.decode()
+
+
+def _string(source: bytes) -> str:
+    """Return what a JSON string says."""
+    if b"\\" not in source:
+        return source[1:-1].decode()
+    text: str = json.loads(source)
+    return text
 
 
 def _is_true(sources: list[bytes]) -> bool:
     """Return whether the first of some JSON values is meant as a yes."""
     source = sources[0] if sources else b"null"
     if source.startswith(b'"'):
-        word: str = json.loads(source)
-        return word.lower() in {"true", "t", "1"}
+        return _string(source).lower() in {"true", "t", "1"}
     if source[:1] in b"-0123456789":
         mantissa = source.lower().partition(b"e")[0]
         return any(digit in mantissa for digit in b"123456789")

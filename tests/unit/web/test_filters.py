@@ -8,7 +8,7 @@ import pytest
 from swapper.config import FilterConfig, parse_config
 from swapper.core.errors import FilterError
 from swapper.core.ids import ModelId
-from swapper.web.filters import apply_filters
+from swapper.web.filters import BodyFilters
 from swapper.web.model_name import ModelRequest, find_model
 from tests.fakes.requests import make_request
 
@@ -28,9 +28,8 @@ def filtered(
     **filters: Any,
 ) -> str:
     wanted = find(raw.encode())
-    apply_filters(
-        wanted, FilterConfig(**filters), use_model_name, requested or wanted.name
-    )
+    filters_ = BodyFilters(FilterConfig(**filters), use_model_name)
+    filters_.apply(wanted, requested or wanted.name)
     assert isinstance(wanted.body, bytes)
     assert wanted.length == len(wanted.body)
     return wanted.body.decode()
@@ -60,7 +59,7 @@ def test_f2_settings_by_name_win() -> None:
 def test_f4_a_peer_has_filters_and_no_model_name() -> None:
     wanted = find(b'{"model":"p1/pm","z":1}')
     wanted.rename("pm")
-    apply_filters(wanted, FilterConfig(set_params={"px": 1}), "", "p1/pm")
+    BodyFilters(FilterConfig(set_params={"px": 1})).apply(wanted, "p1/pm")
 
     assert wanted.body == b'{"model":"pm","z":1,"px":1}'
 
@@ -86,7 +85,7 @@ def test_the_order_of_edits(name: str, top_k: int) -> None:
     wanted = find(
         json.dumps({"model": name, "temperature": 1, "x": {"y": 1, "z": 2}}).encode()
     )
-    apply_filters(wanted, model.filters, model.use_model_name, wanted.name)
+    BodyFilters(model.filters, model.use_model_name).apply(wanted, wanted.name)
 
     assert isinstance(wanted.body, bytes)
     assert wanted.body.decode().replace(" ", "") == (
@@ -101,7 +100,7 @@ def test_fil_6_the_model_cannot_be_set() -> None:
     )
     filters = config.models[ModelId("a")].filters
     wanted = find(b'{"model":"a"}')
-    apply_filters(wanted, filters, "", "a")
+    BodyFilters(filters).apply(wanted, "a")
 
     assert wanted.body == b'{"model":"a","t":1}'
 
@@ -140,14 +139,14 @@ def test_a_parameter_that_cannot_be_set() -> None:
 def test_without_filters_the_body_is_the_same_object() -> None:
     wanted = find(b'{"model":"m"}')
     before = wanted.body
-    apply_filters(wanted, FilterConfig(set_params_by_id={"n": {"x": 1}}), "", "m")
+    BodyFilters(FilterConfig(set_params_by_id={"n": {"x": 1}})).apply(wanted, "m")
 
     assert wanted.body is before
 
 
 def test_what_came_chunked_goes_chunked() -> None:
     wanted = find(b'{"model":"m"}', **{"Transfer-Encoding": "chunked"})
-    apply_filters(wanted, FilterConfig(set_params={"x": 1}), "", "m")
+    BodyFilters(FilterConfig(set_params={"x": 1})).apply(wanted, "m")
 
     assert wanted.length is None
     assert wanted.body is not None
@@ -164,7 +163,7 @@ def test_f3_a_form_gets_only_the_model_name() -> None:
     request = make_request("POST", "/v1/x", body=raw, headers=kind)
     wanted = find_model(request)
     filters = FilterConfig(strip_params=("temperature",), set_params={"x": 1})
-    apply_filters(wanted, filters, "real", "m")
+    BodyFilters(filters, "real").apply(wanted, "m")
 
     assert wanted.body is not None
     assert not isinstance(wanted.body, bytes)
@@ -178,8 +177,9 @@ def test_urlencoded_bodies_and_queries_are_left_alone() -> None:
     filters = FilterConfig(set_params={"x": 1})
     form = find_model(make_request("POST", "/v1/x", body=b"model=m&t=1", headers=kind))
     query = find_model(make_request("GET", "/props?model=m", headers=JSON))
-    apply_filters(form, filters, "real", "m")
-    apply_filters(query, filters, "real", "m")
+    edits = BodyFilters(filters, "real")
+    edits.apply(form, "m")
+    edits.apply(query, "m")
 
     assert form.body == b"model=m&t=1"
     assert query.body is None

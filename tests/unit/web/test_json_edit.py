@@ -11,20 +11,25 @@ from hypothesis import strategies as st
 
 from swapper.core.json import JsonValue
 from swapper.web.json_edit import JsonDocument, PathError, encode
-from swapper.web.json_scan import scan
+from swapper.web.json_path import parse_path
+from swapper.web.json_scan import Parts, scan
 from tests.fakes.json_texts import json_values, scalars, spelled
+
+
+def put(document: JsonDocument, path: str, value: JsonValue) -> None:
+    document.set(parse_path(path), encode(value))
 
 
 def with_set(raw: bytes | str, path: str, value: JsonValue) -> str:
     document = JsonDocument(raw if isinstance(raw, bytes) else raw.encode())
-    document.set(path, value)
+    put(document, path, value)
     return document.to_bytes().decode()
 
 
 def without(raw: bytes | str, *paths: str) -> str:
     document = JsonDocument(raw if isinstance(raw, bytes) else raw.encode())
     for path in paths:
-        document.remove(path)
+        document.remove(parse_path(path))
     return document.to_bytes().decode()
 
 
@@ -92,10 +97,10 @@ def test_removing(raw: str, path: str, after: str) -> None:
 
 def test_removing_everything_and_setting_again() -> None:
     document = JsonDocument(b'{ "a" : 1 , "b" : 2 }')
-    document.remove("b")
-    document.remove("a")
+    document.remove(parse_path("b"))
+    document.remove(parse_path("a"))
     assert document.to_bytes() == b"{  }"
-    document.set("c", 3)
+    put(document, "c", 3)
     assert document.to_bytes() == b'{"c":3  }'
 
 
@@ -238,16 +243,16 @@ def test_edits_agree_with_edits_of_the_parsed_document(
     expected: Any = copy.deepcopy(document)
     for steps, value in edits:
         if value is ...:
-            edited.remove(text_of(steps))
+            edited.remove(parse_path(text_of(steps)))
             model_remove(expected, steps)
         else:
             try:
                 model_set(copy.deepcopy(expected), steps, value)
             except PathError:
                 with pytest.raises(PathError):
-                    edited.set(text_of(steps), value)
+                    put(edited, text_of(steps), value)
             else:
-                edited.set(text_of(steps), value)
+                put(edited, text_of(steps), value)
                 expected = model_set(expected, steps, value)
 
     result = json.loads(edited.to_bytes())
@@ -268,27 +273,37 @@ def test_every_byte_that_no_edit_concerns_stays(
     raw = text.encode("utf-8")
     parts = scan(raw)
     assert parts is not None
+    keys, ends = places(parts)
 
     def edited(change: str, path: str) -> bytes:
         made = JsonDocument(raw)
         if change == "set":
-            made.set(path, 1.0)
+            put(made, path, 1.0)
         else:
-            made.remove(path)
+            made.remove(parse_path(path))
         return made.to_bytes()
 
     assert JsonDocument(raw).to_bytes() == raw
     assert edited("set", "sentinel.0.x") == raw.replace(b'"put here"', b"1")
-    last = parts.parts[-1]
     assert edited("set", "brand new") == (
-        raw[: last.end] + b',"brand new":1' + raw[last.end :]
+        raw[: ends[-1]] + b',"brand new":1' + raw[ends[-1] :]
     )
     index = [key for key, _ in shuffled].index("sentinel")
-    part = parts.parts[index]
     if index + 1 < len(shuffled):
-        kept = raw[: part.key] + raw[parts.parts[index + 1].key :]
+        kept = raw[: keys[index]] + raw[keys[index + 1] :]
     elif index:
-        kept = raw[: parts.parts[index - 1].end] + raw[part.end :]
+        kept = raw[: ends[index - 1]] + raw[ends[index] :]
     else:
-        kept = raw[: part.key] + raw[part.end :]
+        kept = raw[: keys[index]] + raw[ends[index] :]
     assert edited("remove", "sentinel") == kept
+
+
+def places(parts: Parts) -> tuple[list[int], list[int]]:
+    """Return where the keys begin, and where the values end."""
+    keys, ends, at = [], [], parts.start + 1
+    for lead, *middle, tail, end in zip(*parts[3:], strict=True):
+        keys.append(at + len(lead))
+        ends.append(keys[-1] + sum(len(text) for text in middle))
+        at = ends[-1] + len(tail) + len(end)
+    assert at == parts.end
+    return keys, ends

@@ -20,8 +20,8 @@ def members(raw: bytes) -> dict[str, bytes]:
     parts = scan(raw)
     assert parts is not None
     return {
-        json.loads(raw[part.key : part.key_end]): raw[part.start : part.end]
-        for part in parts.parts
+        json.loads(key): bytes(value)
+        for key, value in zip(parts.keys, parts.values, strict=True)
     }
 
 
@@ -57,6 +57,8 @@ def test_something_else_than_an_object_has_no_members(raw: bytes) -> None:
         (b'{"model": }', "line 1 column 11: expected a value"),
         (b'{"model": "m"} x', "line 1 column 16: extra data"),
         (b'{"a": 1,}', "line 1 column 9: expected a key"),
+        (b'{"a": 1}"b": 2}', "line 1 column 9: extra data"),
+        (b'{"a": 1, 2, "b": 3}', "line 1 column 10: expected a key"),
         (b'{"a": [1,\n2,]}', "line 2 column 3: expected a value"),
         (b'{"a": [[[[1 2]]]]}', "line 1 column 13: expected ',' or ']'"),
         (b'{"a": [[[{"b" 2}]]]}', "line 1 column 15: expected ':'"),

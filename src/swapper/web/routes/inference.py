@@ -5,7 +5,7 @@ from urllib.parse import unquote
 from swapper.config import Config, PeerModel, resolve
 from swapper.core.errors import NotFoundError
 from swapper.core.ids import ModelId
-from swapper.web.filters import apply_filters
+from swapper.web.filters import BodyFilters
 from swapper.web.loading import narrator_for
 from swapper.web.model_name import ModelRequest, find_model
 from swapper.web.peers import PeerService
@@ -75,6 +75,13 @@ class InferenceRoutes:
         self._peers = peers
         self._profile = profile
         self._selectors = selectors
+        self._filters = {
+            id_: BodyFilters(model.filters, model.use_model_name)
+            for id_, model in config.models.items()
+        }
+        self._peer_filters = {
+            id_: BodyFilters(peer.filters) for id_, peer in config.peers.items()
+        }
 
     def serve(self, request: Request) -> Response:
         """Relay the request to the model it names.
@@ -86,50 +93,55 @@ class InferenceRoutes:
         self._selectors.apply(request, wanted)
         request.is_metered = request.method == "POST"
         model = resolve(self._config, wanted.name)
-        track = self._tracker.begin(request, _subject(request, wanted.name, model))
+        target = _upstream_target(request)
+        subject = _subject(request, wanted.name, model, target)
+        track = self._tracker.begin(request, subject)
         if model is None:
             track.forwards(wanted.body)
             raise NotFoundError("no router for requested model")
         if isinstance(model, PeerModel):
-            return self._serve_peer(request, wanted, model, track)
-        config = self._config.models[model]
-        apply_filters(wanted, config.filters, config.use_model_name, wanted.name)
-        target = _upstream_target(request)
-        narrator = narrator_for(config, target, is_streaming=wanted.is_streaming)
+            return self._serve_peer(request, wanted, model, target, track)
+        self._filters[model].apply(wanted, wanted.name)
+        narrator = narrator_for(self._config.models[model], target, wanted)
         body = track.forwards(wanted.body)
         return self._service.serve(
             request, model, target, body, wanted.length, narrator=narrator
         )
 
     def _serve_peer(
-        self, request: Request, wanted: ModelRequest, model: PeerModel, track: Track
+        self,
+        request: Request,
+        wanted: ModelRequest,
+        model: PeerModel,
+        target: str,
+        track: Track,
     ) -> Response:
-        filters = self._config.peers[model.peer].filters
-        apply_filters(wanted, filters, "", wanted.name)
+        self._peer_filters[model.peer].apply(wanted, wanted.name)
         if isinstance(wanted.body, bytes):
             track.forwards(wanted.body)  # with the name as the client put it
         if wanted.name != model.name:
             wanted.rename(model.name)
-        target = _upstream_target(request)
+            target = _upstream_target(request)  # of a query the name was in
         body = track.forwards(wanted.body)
         return self._peers.serve(request, model, target, body, wanted.length)
 
 
-def _subject(request: Request, name: str, model: ModelId | PeerModel | None) -> Subject:
+def _subject(
+    request: Request, name: str, model: ModelId | PeerModel | None, target: str
+) -> Subject:
     return Subject(
         model=model if isinstance(model, str) else name,
         peer=model.peer if isinstance(model, PeerModel) else "",
         is_known=model is not None,
         route=unquote(request.path),
         path=request.path,
-        target=_upstream_target(request),
+        target=target,
         is_listed=True,
         is_recorded=request.is_metered,
     )
 
 
 def _upstream_target(request: Request) -> str:
-    for prefix in _PREFIXES:
-        if request.path.startswith(prefix):
-            return request.target[len(prefix) - 1 :]
+    if request.path.startswith(_PREFIXES):
+        return request.target[request.path.index("/", 1) :]
     return request.target
