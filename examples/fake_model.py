@@ -183,6 +183,7 @@ def parse_options(argv: list[str] | None = None) -> argparse.Namespace:
     add("--daemon", action="store_true", help="an orphan in a session of its own")
     add("--flood", type=int, default=0, metavar="MB", help="to stdout, once it listens")
     add("--flood-lines", type=int, default=0, metavar="N", help="lines, at start")
+    add("--hold", type=int, default=0, metavar="MB", help="of memory, from the start")
     add("--pid-file", metavar="FILE", help="all pids, one a line")
     return parser.parse_args(argv)
 
@@ -320,6 +321,7 @@ def main() -> NoReturn:
     options = parse_options()
     board = Board(options.name, options.ready_after)
     pids = [os.getpid(), *make_family(options)]
+    _ballast = b"-" * (options.hold << 20)  # for as long as the process lives
     obey_signals(options, board)
     board.about["children"] = pids[1:]
     if options.pid_file:

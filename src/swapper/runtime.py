@@ -15,16 +15,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from swapper.config import Config, PortsInUse, load_config
+from swapper.config.learnt import Learnt
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
-from swapper.hardware import PerformanceMonitor, ProcessMemory, memory_of
+from swapper.hardware import Gauge, PerformanceMonitor, ProcessMemory, memory_of
 from swapper.logs import Logs, MonitorHandler
 from swapper.planner import make_planner
-from swapper.process import ProcessHost, ProcessSupervisor, stop_leftovers
+from swapper.process import (
+    ProcessFact,
+    ProcessHost,
+    ProcessSupervisor,
+    Started,
+    stop_leftovers,
+)
 from swapper.record.counters import RequestCounters
 from swapper.record.database import StoreError
+from swapper.record.known import KnownTimes
 from swapper.record.row import Finished
-from swapper.record.store import KnownTimes, Store, Stored
+from swapper.record.store import Store, Stored
 from swapper.router import LocalRouter, Notify, Preloader
 from swapper.scheduler import SwapTime, make_scheduler, queue_rules
 from swapper.web.app import WebApp
@@ -79,7 +87,12 @@ class App:
             config.store_path, config.metrics_max_in_memory, [self._tell_of_rows]
         )
         try:
-            scheduler = make_scheduler(config, planner, _StoredSwapTimes(self._store))
+            scheduler = make_scheduler(
+                config,
+                planner,
+                _StoredSwapTimes(self._store),
+                _StoredNeeds(self._store),
+            )
         except ConfigError:
             self._store.close()
             raise
@@ -92,6 +105,7 @@ class App:
         tracker = Tracker([self._record, counters.keep])
         hub = EventHub(tracker)
         self._supervisors: dict[ModelId, ProcessSupervisor] = {}
+        self._gauge = Gauge()
         self._performance = PerformanceMonitor(
             config.performance_every_s, is_off=config.performance_disabled
         )
@@ -194,6 +208,7 @@ class App:
         if not self.router.shutdown(budget_s):
             logger.error("some model did not stop in time")
         self._preloader.join()
+        self._gauge.close()
         self._performance.close()
         self._services.close()
         self._host.close()
@@ -212,10 +227,30 @@ class App:
         self._services.hub.activity_stored([row.id for row in stored])
 
     def _spawn(self, model: ModelId, notify: Notify) -> ProcessSupervisor:
+        def told(fact: ProcessFact) -> None:
+            notify(fact)
+            if isinstance(fact, Started) and fact.error is None:
+                self._measure(fact)
+
         monitor = self.logs.model(model)
-        made = ProcessSupervisor(model, notify=notify, monitor=monitor, host=self._host)
+        made = ProcessSupervisor(model, notify=told, monitor=monitor, host=self._host)
         self._supervisors[model] = made
         return made
+
+    def _measure(self, ready: Started) -> None:
+        """Have the router told what a model holds, if that matters to anybody.
+
+        The supervisor's thread.
+        """
+        snapshot = self._supervisors[ready.model].snapshot
+        is_wanted = self.config.router == "budget" and self.config.budget.measured
+        if is_wanted and snapshot.run == ready.run and snapshot.pid is not None:
+            self._gauge.measure(
+                snapshot.pid,
+                lambda footprint: self.router.measured(
+                    ready.model, ready.run, footprint
+                ),
+            )
 
     def _memory(self) -> Mapping[str, ProcessMemory]:
         """Return the memory of each model that runs. Any thread; reads all processes."""
@@ -256,6 +291,27 @@ class _StoredSwapTimes:
         """Keep *time* in place of what is known of the model."""
         self._times[model] = time
         self._store.put_times(model, KnownTimes(time.load_s, time.stop_s))
+
+
+class _StoredNeeds:
+    """What was learnt of models' needs, likewise, as ``LearntNeeds`` wants it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        try:
+            self._known = store.known_needs()
+        except StoreError as exc:
+            logger.warning("what is known of models' needs cannot be read: %s", exc)
+            self._known = {}
+
+    def all(self) -> Mapping[ModelId, Learnt]:
+        """Return what was put, in whatever run, of all models."""
+        return self._known
+
+    def put(self, model: ModelId, learnt: Learnt) -> None:
+        """Keep *learnt* in place of what is known of the model."""
+        self._known[model] = learnt
+        self._store.put_needs(model, learnt)
 
 
 @dataclass(frozen=True, slots=True)

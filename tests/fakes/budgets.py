@@ -2,13 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
-from typing import ClassVar
+from functools import partial
+from typing import ClassVar, Self
 
 from swapper.config.budget import BudgetConfig
-from swapper.core.ids import ModelId
+from swapper.config.learnt import Footprint, Learnt
+from swapper.core.ids import ModelId, RunId
 from swapper.planner import BudgetPlanner, Planner, Standings
 from swapper.planner.base import unknown_standing
-from tests.fakes.world import World
+from swapper.router.messages import Measured
+from tests.fakes.world import Action, World
 
 
 def budget(
@@ -30,7 +33,8 @@ def budget(
 
 def may_run(config: BudgetConfig, models: Collection[ModelId]) -> bool:
     """Tell by the book whether *models* may run at the same time."""
-    if len(models) > 1 and any(model not in config.needs for model in models):
+    others = [model for model in models if model not in config.pinned]
+    if len(others) > 1 and any(model not in config.needs for model in others):
         return False
     return all(
         sum(config.needs.get(model, {}).get(name, 0) for model in models) <= amount
@@ -39,11 +43,20 @@ def may_run(config: BudgetConfig, models: Collection[ModelId]) -> bool:
 
 
 class CheckedPlanner(BudgetPlanner):
-    """Checks every answer it gives."""
+    """Checks every answer it gives.
+
+    Attributes:
+        config: what it goes by, with all that was learnt.
+    """
 
     def __init__(self, config: BudgetConfig) -> None:
         super().__init__(config)
         self.config = config
+
+    def with_learnt(self, learnt: Mapping[ModelId, Learnt]) -> Self:
+        taught = super().with_learnt(learnt)
+        taught.config = self._given.with_learnt(learnt)
+        return taught
 
     def eviction_for(
         self,
@@ -74,11 +87,16 @@ class BudgetWorld(World):
     budgets: ClassVar[tuple[BudgetConfig, ...]]
     reloads = 0
     most = 0
+    measured = 0
+    learning = False
+    """Models are measured now and then, and hold something else each time."""
 
     @property
     def budget(self) -> BudgetConfig:
-        """Return the one in force."""
-        return self.budgets[self.reloads % len(self.budgets)]
+        """Return the one in force, with all that was learnt."""
+        planner = self.fifo._planner
+        assert isinstance(planner, CheckedPlanner)
+        return planner.config
 
     def check_together(self, model: ModelId, live: list[ModelId]) -> None:
         """Nothing starts that does not fit; what is being stopped counts as well."""
@@ -87,6 +105,8 @@ class BudgetWorld(World):
 
     def _settle(self) -> None:
         super()._settle()
+        if self.learning:
+            return  # what runs may have grown; what starts is checked above
         live = [m for m, p in self.processes.items() if p.phase != "stopped"]
         assert len(self.budgets) > 1 or may_run(self.budget, live)
 
@@ -95,4 +115,18 @@ class BudgetWorld(World):
         super()._reload()
 
     def _make_planner(self) -> Planner:
-        return CheckedPlanner(self.budget)
+        return CheckedPlanner(self.budgets[self.reloads % len(self.budgets)])
+
+    def _actions(self) -> list[Action]:
+        actions = super()._actions()
+        if self.learning:
+            for process in self.processes.values():
+                if process.phase == "ready" and process.run is not None:
+                    actions += [partial(self._measure, process.model, process.run)] * 9
+        return actions
+
+    def _measure(self, model: ModelId, run: RunId) -> None:
+        """Tell something new; of an earlier run, now and then, which nobody believes."""
+        self.measured += 1
+        held = Footprint(ram_bytes=self.measured * 7 % 11)
+        self.tell(Measured(model, RunId(run - self.measured % 5 // 4), held))

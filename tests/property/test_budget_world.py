@@ -1,6 +1,7 @@
 """The laws and the bound (R4) under budgets: no state exceeds one."""
 
 import random
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swapper.config.budget import BudgetConfig
+from swapper.process.messages import Started
+from swapper.router.messages import RouterMessage
 from tests.fakes.budgets import BudgetWorld, budget
 from tests.fakes.timed_world import TimedWorld
 from tests.property.test_bounded_wait import starve
@@ -51,8 +54,38 @@ class Adaptive(TwoCards):
     is_adaptive = True
 
 
+def measured(config: BudgetConfig) -> BudgetConfig:
+    """Return a budget that learns what nobody says."""
+    return replace(config, in_bytes=frozenset({"ram"}))
+
+
+class Learning(BudgetWorld):
+    learning = True
+    budgets: ClassVar[tuple[BudgetConfig, ...]] = (
+        measured(budget({"ram": 16, "slots": 2}, b={"ram": 4, "slots": 1})),
+    )
+
+
+class LearningBesidePinned(BudgetWorld):
+    learning = True
+    is_adaptive = True
+    budgets: ClassVar[tuple[BudgetConfig, ...]] = (
+        measured(budget({"ram": 12}, b={"ram": 2}, pinned="b")),
+        measured(budget({"ram": 11}, b={"ram": 4}, c={"ram": 3})),
+    )
+
+
 LAYOUTS = {
-    kind.__name__: kind for kind in (OneCard, TwoCards, OneAlone, Changing, Adaptive)
+    kind.__name__: kind
+    for kind in (
+        OneCard,
+        TwoCards,
+        OneAlone,
+        Changing,
+        Adaptive,
+        Learning,
+        LearningBesidePinned,
+    )
 }
 
 
@@ -62,6 +95,15 @@ class TimedCard(OneCard, TimedWorld):
 
 class TimedCards(TwoCards, TimedWorld):
     pass
+
+
+class TimedLearning(Learning, TimedWorld):
+    """Every model is measured as soon as it is ready."""
+
+    def tell(self, message: RouterMessage) -> None:
+        super().tell(message)
+        if isinstance(message, Started) and message.error is None:
+            self._measure(message.model, message.run)
 
 
 def make(layout: str) -> BudgetWorld:
@@ -78,6 +120,7 @@ def test_seeded_simulation_never_exceeds_a_budget(layout: str, seed: int) -> Non
 
     assert {"granted", "refused", "left"} <= set(world.outcomes.values())
     assert world.most > 1
+    assert not world.learning or world.measured > 20
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -92,7 +135,7 @@ def test_no_reachable_state_exceeds_a_budget(layout: str, choices: list[int]) ->
     world.run_down()
 
 
-@pytest.mark.parametrize("kind", [TimedCard, TimedCards])
+@pytest.mark.parametrize("kind", [TimedCard, TimedCards, TimedLearning])
 def test_r4_nobody_waits_longer_than_the_bound(kind: type[TimedWorld]) -> None:
     for seed in range(4):
         world = starve("four models", seed, kind=kind)

@@ -6,11 +6,12 @@ number, or one with a unit of bytes. Quantities are exact, so that sums are.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from swapper.config.learnt import Footprint, Learnt, can_be_measured
 from swapper.core.ids import ModelId
 
 Amounts: TypeAlias = Mapping[str, Fraction]
@@ -79,7 +80,8 @@ class BudgetConfig:
 
     Attributes:
         resources: how much there is of each, in file order.
-        needs: what each model takes. One that is absent runs alone.
+        needs: what each model takes. One that is absent runs alone, but for those
+            that are pinned.
         pinned: models that are not stopped to make room.
         in_bytes: the resources that are written with units.
     """
@@ -102,12 +104,65 @@ class BudgetConfig:
             if self.taken(models, resource) > amount
         )
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Return the resources of which can be measured what a model takes."""
+        return tuple(
+            name
+            for name in self.resources
+            if name in self.in_bytes and can_be_measured(name)
+        )
+
+    def untold(self, footprint: Footprint | None) -> tuple[str, ...]:
+        """Return the measured resources that a footprint does not tell of."""
+        return tuple(
+            name
+            for name in self.measured
+            if footprint is None or footprint.of(name) is None
+        )
+
+    def with_learnt(self, learnt: Mapping[ModelId, Learnt]) -> "BudgetConfig":
+        """Return the budget in which what was measured counts for who has no needs.
+
+        Of what cannot be measured such a model takes nothing. It never takes more than
+        what the pinned ones leave: then it does not fit beside anybody else.
+        """
+        needs = dict(self.needs)
+        for model, known in learnt.items():
+            amounts = self._measured(known.footprint)
+            if model not in needs and amounts is not None:
+                needs[model] = MappingProxyType(amounts)
+        return replace(self, needs=MappingProxyType(needs))
+
+    def held(self, footprint: Footprint) -> Amounts:
+        """Return a footprint by the names of this budget, as far as it tells."""
+        figures = ((name, footprint.of(name)) for name in self.measured)
+        return {name: Fraction(n) for name, n in figures if n is not None}
+
+    def left_by_pinned(self, resource: str) -> Fraction:
+        """Return how much there is for a model that is not pinned."""
+        there = self.resources[resource] - self.taken(self.pinned, resource)
+        return max(there, Fraction())
+
+    def _measured(self, footprint: Footprint | None) -> Amounts | None:
+        if footprint is None or not self.measured or self.untold(footprint):
+            return None
+        return {
+            name: min(amount, self.left_by_pinned(name))
+            for name, amount in self.held(footprint).items()
+        }
+
     def can_run_together(self, models: Collection[ModelId]) -> bool:
         """Tell whether *models* may run at the same time, beside all pinned ones."""
         together = self.pinned.union(models)
         if len(together) > 1 and not self.needs.keys() >= together:
             return False
         return not self.exceeded(together)
+
+    def words(self, amounts: Amounts) -> str:
+        """Return amounts as people write them: ``14 GiB of gpu0, 2 GiB of ram``."""
+        listed = (f"{self.text(name, n)} of {name}" for name, n in amounts.items() if n)
+        return ", ".join(listed) or "nothing"
 
     def text(self, resource: str, amount: Fraction) -> str:
         """Return an amount as people write it: ``14 GiB``, ``2``."""

@@ -5,6 +5,7 @@ Durations are seconds, as in the file. Names follow the file's keys (config.md
 sections 8 to 18).
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -141,6 +142,18 @@ class ModelConfig:
         Equal for two definitions whose process need not be started anew.
         """
         return self.cmd, self.cmd_stop, self.env, self.proxy, self.check_endpoint
+
+    @property
+    def basis(self) -> str:
+        """Return a key of command and environment, whatever port they name.
+
+        What was learnt of a process holds for the next one of the same basis, also in
+        another run of swapper.
+        """
+        text = "\0".join((self.cmd, *self.env))
+        if self.port is not None:
+            text = text.replace(str(self.port), "${PORT}")
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def max_requests(self) -> int:

@@ -125,7 +125,12 @@ def _budget(config: Config) -> Iterator[str]:
     yield f"there is {_amounts(budget, budget.resources)}"
     for model in config.models:
         needs = budget.needs.get(model)
-        what = "runs alone" if needs is None else _amounts(budget, needs)
+        unknown = (
+            f"{', '.join(budget.measured)} as measured"
+            if budget.measured
+            else "runs alone"
+        )
+        what = unknown if needs is None else _amounts(budget, needs)
         yield _named(f"{model}: {what}", *(["pinned"] * (model in budget.pinned)))
 
 

@@ -1,6 +1,7 @@
 """The machine: what it is, and how busy it is."""
 
 from swapper.hardware.exposition import host_families
+from swapper.hardware.gauge import Gauge
 from swapper.hardware.gpu import GpuReading
 from swapper.hardware.monitor import PerformanceMonitor
 from swapper.hardware.processes import ProcessMemory, memory_of
@@ -8,6 +9,7 @@ from swapper.hardware.samples import GpuSample, SystemSample
 from swapper.hardware.snapshot import HardwareSnapshot
 
 __all__ = [
+    "Gauge",
     "GpuReading",
     "GpuSample",
     "HardwareSnapshot",

@@ -30,9 +30,7 @@ def memory_of(
         pids: name -> its first process.
         gpu_bytes: pid -> what it holds on GPUs.
     """
-    children: dict[int, list[int]] = {}
-    for pid, parent in _parents():
-        children.setdefault(parent, []).append(pid)
+    children = _children()
     found = {}
     for name, pid in pids.items():
         tree = list(_tree(pid, children))
@@ -41,6 +39,23 @@ def memory_of(
             gpu = sum(gpu_bytes.get(member, 0) for member in tree)
             found[name] = ProcessMemory(resident, gpu)
     return found
+
+
+def tree_of(pid: int) -> frozenset[int]:
+    """Return a process and all that descends from it. Reads the process table."""
+    return frozenset(_tree(pid, _children()))
+
+
+def resident_bytes(pids: Iterable[int]) -> int:
+    """Return what processes hold in RAM; what several share counts for each."""
+    return sum(map(_resident, pids))
+
+
+def _children() -> dict[int, list[int]]:
+    children: dict[int, list[int]] = {}
+    for pid, parent in _parents():
+        children.setdefault(parent, []).append(pid)
+    return children
 
 
 def _parents() -> Iterable[tuple[int, int]]:

@@ -1,6 +1,6 @@
 """Which running models must stop before a target can run: pure, looked up by name."""
 
-from swapper.planner.base import Explaining, Planner, Standing, Standings
+from swapper.planner.base import Explaining, Learning, Planner, Standing, Standings
 from swapper.planner.budget import BudgetPlan, BudgetPlanner
 from swapper.planner.group import GroupPlanner
 from swapper.planner.matrix import MatrixPlan, MatrixPlanner
@@ -11,6 +11,7 @@ __all__ = [
     "BudgetPlanner",
     "Explaining",
     "GroupPlanner",
+    "Learning",
     "MatrixPlan",
     "MatrixPlanner",
     "Planner",

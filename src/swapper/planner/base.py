@@ -1,9 +1,10 @@
 """What the scheduler needs of an eviction policy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, Self, TypeAlias, runtime_checkable
 
+from swapper.config.learnt import Learnt
 from swapper.core.ids import ModelId
 
 
@@ -87,4 +88,24 @@ class Explaining(Protocol):
         The target does not run. Arguments are as there; empty if there is nothing to
         tell.
         """
+        ...
+
+
+@runtime_checkable
+class Learning(Planner, Protocol):
+    """A planner whose answers depend on what was measured of models.
+
+    It remembers nothing: whoever learns something asks for another planner.
+    """
+
+    def with_learnt(self, learnt: Mapping[ModelId, Learnt]) -> Self:
+        """Return the planner of the same configuration that knows *learnt* instead."""
+        ...
+
+    def alone(self, model: ModelId) -> str:
+        """Return why a model runs alone, a phrase for the log; "" if it does not."""
+        ...
+
+    def lesson(self, model: ModelId) -> str:
+        """Return what was measured of a model, a phrase; "" for nothing of interest."""
         ...

@@ -10,17 +10,19 @@ chooses the one
    being stopped already costs nothing.
 
 Pinned models are never among them. A model of which nobody knows what it takes runs
-alone.
+alone, but for the pinned ones. What was measured counts for who does not say.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Self
 
 from swapper.config.budget import Amounts, BudgetConfig
+from swapper.config.learnt import Learnt
 from swapper.core.ids import ModelId
 from swapper.planner.base import Standing, Standings, unknown_standing
 from swapper.planner.cover import Thing, lightest_cover
@@ -30,6 +32,9 @@ USUAL_LOAD_S: Final = 10.0
 
 FADING_S: Final = 60.0
 """After so long without use a model costs half of its load."""
+
+_WORTH_TELLING: Final = Fraction(21, 20)
+"""So many times what a model says has it to hold before anybody is told."""
 
 _COST_UNITS_PER_S: Final = 1_000_000
 
@@ -61,12 +66,14 @@ def eviction_cost(standing: Standing) -> int:
 class BudgetPlanner:
     """Evicts what costs least, so that everything fits. Pure."""
 
-    __slots__ = ("_budget",)
+    __slots__ = ("_budget", "_given", "_learnt")
 
     name = "budget"
 
     def __init__(self, budget: BudgetConfig) -> None:
-        self._budget = budget
+        """Take over what the configuration says; nothing was learnt beside it."""
+        self._given = self._budget = budget
+        self._learnt: Mapping[ModelId, Learnt] = {}
 
     def eviction_for(
         self,
@@ -96,8 +103,10 @@ class BudgetPlanner:
         """Return the plan for a target that does not run, with its reasons."""
         needs = self._budget.needs
         if target not in needs:
-            return BudgetPlan(evict=tuple(running), alone=tuple(running))
-        alone = tuple(model for model in running if model not in needs)
+            go = tuple(m for m in running if m not in self._budget.pinned)
+            return BudgetPlan(evict=go, alone=go)
+        together = {target, *running} - self._budget.pinned
+        alone = tuple(m for m in running if m not in needs and len(together) > 1)
         known = [model for model in running if model in needs]
         lacking = self._lacking(target, known)
         chosen = set(alone) | set(self._cheapest(known, lacking, standing))
@@ -117,8 +126,8 @@ class BudgetPlanner:
         """Return why what has to go has to; see ``Explaining.reasons``."""
         plan, budget = self.explain(target, running, standing=standing), self._budget
         if target not in budget.needs:
-            return [f"{target} runs alone, for it has no resources"] if running else []
-        lines = [f"{m} runs alone, for it has no resources" for m in plan.alone]
+            return [self._alone(target)] if running else []
+        lines = [self._alone(model) for model in plan.alone]
         for resource in plan.lacking:
             there = budget.resources[resource]
             free = max(there - budget.taken(running, resource), Fraction())
@@ -132,6 +141,53 @@ class BudgetPlanner:
                 if freed:
                     lines.append(f"{model} frees {budget.text(resource, freed)}")
         return lines
+
+    # -- learning; see ``planner.base.Learning`` -----------------------------------
+
+    def with_learnt(self, learnt: Mapping[ModelId, Learnt]) -> Self:
+        """Return the planner of the same configuration that knows this instead."""
+        taught = copy(self)
+        taught._learnt = learnt  # noqa: SLF001 - its own copy
+        taught._budget = self._given.with_learnt(learnt)  # noqa: SLF001 - likewise
+        return taught
+
+    def alone(self, model: ModelId) -> str:
+        """Return why a model runs alone, "" if it does not."""
+        return "" if model in self._budget.needs else f"runs alone, {self._why(model)}"
+
+    def lesson(self, model: ModelId) -> str:
+        """Return what was measured of a model, if anybody should know."""
+        known, budget = self._learnt.get(model), self._budget
+        if known is None or known.footprint is None:
+            return ""
+        held = budget.held(known.footprint)
+        given = self._given.needs.get(model)
+        if given is None:
+            return f"holds {budget.words(held)}, as measured" if held else ""
+        more = {
+            name: amount
+            for name, amount in held.items()
+            if name in given and amount > given[name] * _WORTH_TELLING
+        }
+        if not more:
+            return ""
+        says = budget.words({name: given[name] for name in more})
+        return f"holds {budget.words(more)}; its resources say {says}"
+
+    def _alone(self, model: ModelId) -> str:
+        return f"{model} runs alone, {self._why(model)}"
+
+    def _why(self, model: ModelId) -> str:
+        """Return why it is not known what a model takes."""
+        known, measured = self._learnt.get(model), self._budget.measured
+        footprint = None if known is None else known.footprint
+        why = "for it has no resources"
+        if not measured:
+            return why
+        if footprint is None:
+            return f"{why} and was not measured yet"
+        untold = ", ".join(self._budget.untold(footprint))
+        return f"{why} and no tool tells what it holds of {untold}"
 
     def _lacking(self, target: ModelId, known: Sequence[ModelId]) -> Amounts:
         together = [target, *known]

@@ -76,9 +76,18 @@ def _create_swap_times(connection: sqlite3.Connection) -> None:
     )
 
 
+def _create_model_needs(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS model_needs (model_id TEXT PRIMARY KEY,"
+        " basis TEXT NOT NULL, ram_bytes INTEGER, gpu_bytes TEXT,"
+        " updated INTEGER NOT NULL)"
+    )
+
+
 _STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (
     _create_activity,
     _create_swap_times,
+    _create_model_needs,
 )
 """Each brings a database from its number to the next; only ever added to."""
 

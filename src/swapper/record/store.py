@@ -15,10 +15,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
+from swapper.config.learnt import Learnt
 from swapper.core.clock import unix_time
 from swapper.core.errors import ConfigError, ConfigProblem, InboxClosedError
 from swapper.core.ids import ModelId
 from swapper.record.database import Database, StoreError
+from swapper.record.known import (
+    INSERT_NEEDS,
+    INSERT_TIMES,
+    KnownTimes,
+    needs_row,
+    read_needs,
+    read_times,
+    times_row,
+)
 from swapper.record.queries import (
     ActivityPage,
     ActivityQuery,
@@ -56,14 +66,6 @@ class Stored:
     finished: Finished
 
 
-@dataclass(frozen=True, slots=True)
-class KnownTimes:
-    """What the table ``swap_times`` knows of a model, in seconds; None if not known."""
-
-    load_s: float | None
-    stop_s: float | None
-
-
 OnStored: TypeAlias = Callable[[Sequence[Stored]], None]
 """Takes new rows, oldest first, in the thread ``store``; must neither block nor raise."""
 
@@ -72,6 +74,12 @@ OnStored: TypeAlias = Callable[[Sequence[Stored]], None]
 class _PutTimes:
     model: ModelId
     times: KnownTimes
+
+
+@dataclass(frozen=True, slots=True)
+class _PutNeeds:
+    model: ModelId
+    learnt: Learnt
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +96,11 @@ class _End:
     pass
 
 
-_Message: TypeAlias = Finished | _PutTimes | _Use | _End
+_Message: TypeAlias = Finished | _PutTimes | _PutNeeds | _Use | _End
 
 
 class Store:
-    """Thread ``store``. Other methods: any thread; ``add`` and ``put_times`` never block."""
+    """Thread ``store``. Other methods: any thread; ``add`` and ``put_...`` never block."""
 
     def __init__(
         self, path: str, max_rows: int, listeners: Sequence[OnStored] = ()
@@ -114,6 +122,7 @@ class Store:
         self._is_ending = threading.Event()
         self._rows: list[Finished] = []
         self._times: dict[ModelId, KnownTimes] = {}
+        self._needs: dict[ModelId, Learnt] = {}
         self._is_out = False
         self._written_s = 0.0
         self._retry_s: float | None = None
@@ -143,13 +152,26 @@ class Store:
         with suppress(InboxClosedError):
             self._inbox.put(_PutTimes(model, times))
 
+    def put_needs(self, model: ModelId, learnt: Learnt) -> None:
+        """Have what was learnt of a model written soon, in place of what is known."""
+        with suppress(InboxClosedError):
+            self._inbox.put(_PutNeeds(model, learnt))
+
     def known_times(self) -> dict[ModelId, KnownTimes]:
         """Return the times of all models there are any of.
 
         Raises:
             StoreError: the database cannot be read.
         """
-        return self._read(_known_times)
+        return self._read(read_times)
+
+    def known_needs(self) -> dict[ModelId, Learnt]:
+        """Return what was learnt of all models there is anything of.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        return self._read(read_needs)
 
     def page(self, query: ActivityQuery) -> ActivityPage:
         """Return the rows that a query asks for.
@@ -242,6 +264,8 @@ class Store:
                     self._rows.append(message)
                 case _PutTimes(model, times):
                     self._times[model] = times
+                case _PutNeeds(model, learnt):
+                    self._needs[model] = learnt
                 case _Use():
                     self._use(message)
                 case _End():
@@ -251,7 +275,7 @@ class Store:
 
     def _write(self) -> None:
         """Write what waits, or see to it that it is tried again."""
-        if not (self._rows or self._times):
+        if not (self._rows or self._times or self._needs):
             return
         try:
             ids = self._commit()
@@ -263,7 +287,7 @@ class Store:
             return
         stored = [Stored(*pair) for pair in zip(ids, self._rows, strict=True)]
         self._written_s, self._retry_s = time.monotonic(), None
-        self._rows, self._times = [], {}
+        self._rows, self._times, self._needs = [], {}, {}
         self._recover()
         if stored:
             for tell in self._listeners:
@@ -277,10 +301,11 @@ class Store:
                 connection.execute(INSERT, to_row(row)).lastrowid or 0
                 for row in self._rows
             ]
-            connection.executemany(
-                "INSERT OR REPLACE INTO swap_times VALUES (?, ?, ?, ?)",
-                [(m, t.load_s, t.stop_s, now) for m, t in self._times.items()],
-            )
+            for insert, rows in (
+                (INSERT_TIMES, [times_row(*i, now) for i in self._times.items()]),
+                (INSERT_NEEDS, [needs_row(*i, now) for i in self._needs.items()]),
+            ):
+                connection.executemany(insert, rows)
             if not self._database.path:
                 connection.execute(
                     "DELETE FROM activity"
@@ -320,13 +345,6 @@ class Store:
         if lost:
             logger.warning("the activity log ends, rows are lost lost=%d", lost)
         self._database.close()
-
-
-def _known_times(connection: sqlite3.Connection) -> dict[ModelId, KnownTimes]:
-    rows = connection.execute("SELECT model_id, load_s, stop_s FROM swap_times")
-    return {
-        ModelId(model): KnownTimes(load_s, stop_s) for model, load_s, stop_s in rows
-    }
 
 
 def _opened(path: str) -> Database:

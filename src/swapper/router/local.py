@@ -3,16 +3,17 @@
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 
+from swapper.config.learnt import Footprint
 from swapper.config.schema import ModelConfig
 from swapper.core.clock import Clock, SystemClock
 from swapper.core.errors import InboxClosedError, RequestError, ShuttingDownError
-from swapper.core.ids import ModelId, TicketId, UnloadId
+from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
 from swapper.core.states import ProcessState
 from swapper.planner import Planner
 from swapper.router.counts import RouterCounts
 from swapper.router.lease import Lease
 from swapper.router.loop import OnStates, ProcessSpawner, RouterLoop
-from swapper.router.messages import Inspect, Reload, Shutdown, Unload
+from swapper.router.messages import Inspect, Measured, Reload, Shutdown, Unload
 from swapper.router.pending import PendingLease
 from swapper.scheduler import (
     Admission,
@@ -130,6 +131,10 @@ class LocalRouter:
         error = reply.wait()
         if error is not None:
             raise error.with_traceback(None)
+
+    def measured(self, model: ModelId, run: RunId, footprint: Footprint) -> None:
+        """Tell what a run held when it had just become ready; never blocks."""
+        self._loop.notify(Measured(model, run, footprint))
 
     def states(self) -> Mapping[ModelId, ProcessState]:
         """Return every model's state as last published, in order of ids."""

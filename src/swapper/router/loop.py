@@ -32,6 +32,7 @@ from swapper.router.messages import (
     Explain,
     Inspect,
     Locate,
+    Measured,
     Reload,
     Requeue,
     RouterMessage,
@@ -270,6 +271,8 @@ class RouterLoop:
                 effects = self._reload(message, now)
             case Shutdown():
                 effects = self._begin_shutdown(message, now)
+            case Measured(model, run, footprint):
+                effects = self._scheduler.measured(model, run, footprint, now)
             case Started() | Exited() | Stopped():
                 effects = self._learn(message, now)
             case _:
@@ -458,7 +461,7 @@ def _refuse(message: RouterMessage, error: RequestError) -> None:
             place.offer(None)
         case Shutdown(_, second):
             second.offer(False)
-        case Cancel() | ServeDone() | Started() | Exited() | Stopped():
+        case Cancel() | ServeDone() | Started() | Measured() | Exited() | Stopped():
             pass
         case _:
             assert_never(message)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from swapper.config.learnt import Footprint
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import ProcessError, RequestError
 from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
@@ -67,6 +68,15 @@ class Explain:
     run: RunId
     until: float
     reply: Reply[ProcessError | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a run held when it had just become ready; it may have ended since."""
+
+    model: ModelId
+    run: RunId
+    footprint: Footprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,7 @@ RouterMessage: TypeAlias = (
     | Locate
     | Shutdown
     | Started
+    | Measured
     | Exited
     | Stopped
 )

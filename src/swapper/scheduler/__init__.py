@@ -23,6 +23,7 @@ from swapper.scheduler.base import (
     in_queue_order,
 )
 from swapper.scheduler.fifo import FifoScheduler
+from swapper.scheduler.lessons import LearntNeeds, MemoryNeeds
 from swapper.scheduler.registry import SchedulerInputs, make_scheduler, queue_rules
 from swapper.scheduler.swap_times import MemorySwapTimes, SwapTime, SwapTimes
 
@@ -34,6 +35,8 @@ __all__ = [
     "FifoScheduler",
     "ForgetModel",
     "Grant",
+    "LearntNeeds",
+    "MemoryNeeds",
     "MemorySwapTimes",
     "ModelView",
     "QueueRules",

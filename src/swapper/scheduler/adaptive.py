@@ -6,6 +6,7 @@ in and comes out, so that the policy knows who waits and who comes when.
 
 from collections.abc import Collection, Mapping, Sequence
 
+from swapper.config.learnt import Footprint
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import ProcessError
 from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
@@ -28,6 +29,7 @@ from swapper.scheduler.base import (
 )
 from swapper.scheduler.fifo import FifoScheduler
 from swapper.scheduler.habits import Habits
+from swapper.scheduler.lessons import LearntNeeds
 from swapper.scheduler.linger import LingerPolicy
 from swapper.scheduler.swap_times import SwapTimes
 
@@ -46,6 +48,7 @@ class AdaptiveScheduler:
         *,
         rules: QueueRules | None = None,
         swap_times: SwapTimes,
+        needs: LearntNeeds | None = None,
     ) -> None:
         """Know the models; all of them are stopped.
 
@@ -54,6 +57,7 @@ class AdaptiveScheduler:
             planner: says what must stop for a target.
             rules: who goes first; None takes the defaults.
             swap_times: what is known of the models; is told what is learned.
+            needs: likewise; None forgets it in the end.
         """
         self._habits = Habits(swap_times)
         self._attendance = Attendance()
@@ -64,6 +68,7 @@ class AdaptiveScheduler:
             rules=rules,
             policy=self._policy,
             times=swap_times,
+            needs=needs,
         )
 
     # -- facts -----------------------------------------------------------------
@@ -97,6 +102,12 @@ class AdaptiveScheduler:
     ) -> list[Effect]:
         """Note the end of a start; see ``Scheduler.started``."""
         return self._watch(self.fifo.started(model, run, error, now), now)
+
+    def measured(
+        self, model: ModelId, run: RunId, footprint: Footprint, now: float
+    ) -> list[Effect]:
+        """Note what a run held; see ``Scheduler.measured``."""
+        return self._watch(self.fifo.measured(model, run, footprint, now), now)
 
     def exited(self, model: ModelId, run: RunId, now: float) -> list[Effect]:
         """Note that a ready process ended by itself; see ``Scheduler.exited``."""

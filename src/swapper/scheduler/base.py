@@ -13,6 +13,7 @@ from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
+from swapper.config.learnt import Footprint
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import ProcessError, RequestError
 from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
@@ -333,6 +334,12 @@ class Scheduler(Protocol):
         self, model: ModelId, run: RunId, error: ProcessError | None, now: float
     ) -> Sequence[Effect]:
         """Note that a start succeeded or failed; ``stopped`` follows a failure."""
+        ...
+
+    def measured(
+        self, model: ModelId, run: RunId, footprint: Footprint, now: float
+    ) -> Sequence[Effect]:
+        """Note what a run held when it had become ready; it may have ended since."""
         ...
 
     def exited(self, model: ModelId, run: RunId, now: float) -> Sequence[Effect]:

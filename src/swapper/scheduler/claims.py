@@ -34,18 +34,20 @@ class Claims:
 
     Attributes:
         max_wait_s: 0 switches it off.
+        planner: may be replaced by one that knows more; a claim that will not do any
+            more by the new one is made anew.
     """
 
     def __init__(self, board: Board, planner: Planner, max_wait_s: float) -> None:
         self.max_wait_s = max_wait_s
         self._board = board
-        self._planner = planner
+        self.planner = planner
         self._owed: list[ModelRecord] = []
         self._now = 0.0
 
     def change(self, planner: Planner, max_wait_s: float) -> None:
         """Take over another configuration; claims are made anew."""
-        self._planner, self.max_wait_s = planner, max_wait_s
+        self.planner, self.max_wait_s = planner, max_wait_s
         for model in self._owed:
             self._board.rerank(model, None)
         self._owed = []
@@ -137,7 +139,7 @@ class Claims:
         self, model: ModelRecord, running: Sequence[ModelId]
     ) -> tuple[ModelId, ...]:
         is_ready = model.shown_state is _READY
-        return self._planner.eviction_for(
+        return self.planner.eviction_for(
             model.id, running, target_is_running=is_ready, standing=self._standing
         )
 

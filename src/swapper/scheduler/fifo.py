@@ -39,13 +39,10 @@ the present one is stale and dropped.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
+from swapper.config.learnt import Footprint
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import (
-    ConcurrencyLimitError,
-    ModelNotLoadedError,
-    ModelRemovedError,
     ModelUnloadedError,
-    NotFoundError,
     ProcessError,
     RequestError,
     ShuttingDownError,
@@ -53,6 +50,7 @@ from swapper.core.errors import (
 from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
 from swapper.core.states import ProcessState
 from swapper.planner.base import Planner
+from swapper.scheduler.admission import admitted
 from swapper.scheduler.base import (
     Admission,
     AnswerUnload,
@@ -60,6 +58,7 @@ from swapper.scheduler.base import (
     Grant,
     QueueRules,
     Refuse,
+    Remark,
     Standing,
     StopReason,
     SwapPolicy,
@@ -68,21 +67,21 @@ from swapper.scheduler.base import (
 )
 from swapper.scheduler.board import Board
 from swapper.scheduler.claims import Claims
+from swapper.scheduler.lessons import LearntNeeds, Lessons, MemoryNeeds
 from swapper.scheduler.outlook import Outlooks
 from swapper.scheduler.policy import FirstCome
 from swapper.scheduler.records import ModelRecord, Swap
 from swapper.scheduler.swap_times import MemorySwapTimes, SwapTimes
 from swapper.scheduler.upkeep import (
     deadlines,
-    dissolve,
-    retire,
+    dissolve_all,
     stop_what_is_due,
+    take_over,
 )
 
 DOUBT_S: Final = 1.0
 """How long a run that did not take a request has to end until it is trusted again."""
 
-_AT_ONCE = {Admission.IF_READY, Admission.UNCOUNTED}
 _STOPPED = ProcessState.STOPPED
 _STARTING = ProcessState.STARTING
 _READY = ProcessState.READY
@@ -100,6 +99,7 @@ class FifoScheduler:
         rules: QueueRules | None = None,
         policy: SwapPolicy | None = None,
         times: SwapTimes | None = None,
+        needs: LearntNeeds | None = None,
     ) -> None:
         """Know the models; all of them are stopped.
 
@@ -109,11 +109,13 @@ class FifoScheduler:
             rules: who goes first; None takes the defaults.
             policy: chooses within these rules; None is first come, first served.
             times: keeps how long loads and stops take; None forgets it in the end.
+            needs: keeps what is learnt of their needs; likewise.
         """
         given = rules or QueueRules()
         self._board = Board(models, given.priority, times or MemorySwapTimes())
-        self._planner = planner
-        self._claims = Claims(self._board, planner, given.max_wait_s)
+        self._lessons = Lessons(planner, models, needs or MemoryNeeds())
+        self._planner = self._lessons.planner  # which knows what was learnt
+        self._claims = Claims(self._board, self._planner, given.max_wait_s)
         self._policy: SwapPolicy = policy or FirstCome()
         self._unloads: dict[UnloadId, set[ModelId]] = {}
         self._is_shutting_down = False
@@ -206,25 +208,10 @@ class FifoScheduler:
         now: float,
     ) -> list[Effect]:
         """Take over another configuration; see ``Scheduler.reload``."""
-        board = self._board
-        self._planner = planner
-        self._claims.change(planner, rules.max_wait_s)
-        for swap in list(board.swaps.values()):
-            if swap.target.state is not _STARTING:
-                dissolve(board, swap)  # the new planner decides whom it evicts
-        for id_, config in models.items():
-            model = board.models.setdefault(id_, ModelRecord(config, 0))
-            model.config, model.is_removed = config, False
-            model.failures.forget()
-            board.rerank(model, None, rules.priority.get(id_, 0))
-            retire(board, model, now, keep=model.running.process == config.process)
-        for model in [m for m in board.models.values() if m.id not in models]:
-            model.is_removed = True
-            board.refuse_waiting(model, ModelRemovedError(model.id))
-            retire(board, model, now, keep=False)
-            board.forget_if_gone(model)
-        board.models = dict(sorted(board.models.items()))
-        board.changed()
+        self._planner = self._lessons.change(planner, models)
+        self._claims.change(self._planner, rules.max_wait_s)
+        dissolve_all(self._board)  # the new planner decides whom they evict
+        take_over(self._board, models, rules.priority, now)
         self._drain(now)
         return self._effects()
 
@@ -254,6 +241,20 @@ class FifoScheduler:
             self._board.ended(target, now)
             target.failures.add(error, now)
             self._board.refuse(swap.waiters, error)
+        self._drain(now)
+        return self._effects()
+
+    def measured(
+        self, model: ModelId, run: RunId, footprint: Footprint, now: float
+    ) -> list[Effect]:
+        """Note what a run held; see ``Scheduler.measured``."""
+        target = self._board.models.get(model)
+        if target is None or target.run != run or target.state is not _READY:
+            return []
+        lesson = self._lessons.measured(target.running, footprint)
+        if lesson:
+            self._board.say(Remark(model, lesson))
+        self._use_lessons()
         self._drain(now)
         return self._effects()
 
@@ -392,10 +393,18 @@ class FifoScheduler:
     def _start_swap(
         self, target: ModelRecord, evict: Collection[ModelId], now: float
     ) -> None:
+        alone = self._lessons.alone(target.id)
+        if alone:
+            self._board.say(Remark(target.id, alone))
         swap = self._board.begin_swap(target, evict)
         for id_ in evict:
             self._board.stop(self._board.models[id_], StopReason.SWAP, now, target.id)
         self._load_when_clear(swap, now)
+
+    def _use_lessons(self) -> None:
+        """Decide by what was learnt last; so do loads for which nothing starts yet."""
+        self._planner = self._claims.planner = self._lessons.planner
+        dissolve_all(self._board, self._planner)
 
     def _load_when_clear(self, swap: Swap, now: float) -> None:
         target = swap.target
@@ -443,20 +452,7 @@ class FifoScheduler:
         """Return the model if it may have one more request, else raise why not."""
         if self._is_shutting_down:
             raise ShuttingDownError(self._planner.name)
-        model = self._board.models.get(ticket.model)
-        if model is None or model.is_removed:
-            raise NotFoundError("no local server found for requested model")
-        if ticket.admission in _AT_ONCE and model.shown_state is not _READY:
-            raise ModelNotLoadedError(model.id)
-        if ticket.admission is Admission.UNCOUNTED:
-            return model
-        if ticket.admission is Admission.IF_READY and self._claims.is_claimed(model):
-            raise ModelNotLoadedError(model.id, "it is about to make room")  # (7)
-        swap = self._board.swaps.get(model.id)
-        waiting = model.queued + (len(swap.waiters) if swap else 0)
-        if waiting + model.served >= model.config.max_requests:
-            raise ConcurrencyLimitError
-        return model
+        return admitted(self._board, self._claims, ticket)
 
     def _answer_unloads(self) -> None:
         for unload in [id_ for id_, left in self._unloads.items() if not left]:

@@ -15,6 +15,7 @@ from swapper.planner.base import Planner
 from swapper.scheduler.adaptive import AdaptiveScheduler
 from swapper.scheduler.base import QueueRules, Scheduler
 from swapper.scheduler.fifo import FifoScheduler
+from swapper.scheduler.lessons import LearntNeeds, MemoryNeeds
 from swapper.scheduler.swap_times import MemorySwapTimes, SwapTimes
 
 
@@ -26,11 +27,13 @@ class SchedulerInputs:
         config: whose ``scheduler`` is the factory's own name.
         planner: says what must stop for a target.
         swap_times: what earlier runs have learned.
+        needs: likewise; for planners that learn.
     """
 
     config: Config
     planner: Planner
     swap_times: SwapTimes
+    needs: LearntNeeds
 
 
 def queue_rules(config: Config) -> QueueRules:
@@ -48,6 +51,7 @@ def _fifo(inputs: SchedulerInputs) -> Scheduler:
         inputs.planner,
         rules=queue_rules(config),
         times=inputs.swap_times,
+        needs=inputs.needs,
     )
 
 
@@ -57,6 +61,7 @@ def _adaptive(inputs: SchedulerInputs) -> Scheduler:
         inputs.planner,
         rules=queue_rules(inputs.config),
         swap_times=inputs.swap_times,
+        needs=inputs.needs,
     )
 
 
@@ -71,7 +76,10 @@ _ENTRY_POINTS: Final = "swapper.schedulers"
 
 
 def make_scheduler(
-    config: Config, planner: Planner, swap_times: SwapTimes | None = None
+    config: Config,
+    planner: Planner,
+    swap_times: SwapTimes | None = None,
+    needs: LearntNeeds | None = None,
 ) -> Scheduler:
     """Return the scheduler that the configuration names, with all models stopped.
 
@@ -79,6 +87,7 @@ def make_scheduler(
         config: names it and has its settings.
         planner: made for the same configuration.
         swap_times: what is known of the models; None for nothing yet.
+        needs: likewise.
 
     Raises:
         ConfigError: there is no scheduler of that name.
@@ -92,4 +101,11 @@ def make_scheduler(
             raise ConfigError(ConfigProblem("routing.scheduler.use", problem))
         factory = next(iter(found)).load()
     times = MemorySwapTimes() if swap_times is None else swap_times
-    return factory(SchedulerInputs(config=config, planner=planner, swap_times=times))
+    return factory(
+        SchedulerInputs(
+            config=config,
+            planner=planner,
+            swap_times=times,
+            needs=MemoryNeeds() if needs is None else needs,
+        )
+    )

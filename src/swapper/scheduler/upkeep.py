@@ -1,8 +1,15 @@
-"""Which runs end though nobody needs their room: idle ones, and those a reload made old."""
+"""Which runs end though nobody needs their room: idle ones, and those a reload made old.
 
-from collections.abc import Iterator
+And what becomes of loads that still make room when the rules change.
+"""
 
+from collections.abc import Iterator, Mapping
+
+from swapper.config.schema import ModelConfig
+from swapper.core.errors import ModelRemovedError
+from swapper.core.ids import ModelId
 from swapper.core.states import ProcessState
+from swapper.planner.base import Planner
 from swapper.scheduler.base import StopReason
 from swapper.scheduler.board import Board
 from swapper.scheduler.records import ModelRecord, Swap
@@ -41,6 +48,46 @@ def retire(board: Board, model: ModelRecord, now: float, *, keep: bool) -> None:
         model.retires_at = now + model.running.unload_timeout_s
     if model.state is _STARTING or not model.leases:  # leases of an earlier run
         board.stop(model, StopReason.RELOAD, now)
+
+
+def take_over(
+    board: Board,
+    models: Mapping[ModelId, ModelConfig],
+    priority: Mapping[ModelId, int],
+    now: float,
+) -> None:
+    """Take over the definitions of a reload; retire what runs by another one."""
+    for id_, config in models.items():
+        model = board.models.setdefault(id_, ModelRecord(config, 0))
+        model.config, model.is_removed = config, False
+        model.failures.forget()
+        board.rerank(model, None, priority.get(id_, 0))
+        retire(board, model, now, keep=model.running.process == config.process)
+    for model in [m for m in board.models.values() if m.id not in models]:
+        model.is_removed = True
+        board.refuse_waiting(model, ModelRemovedError(model.id))
+        retire(board, model, now, keep=False)
+        board.forget_if_gone(model)
+    board.models = dict(sorted(board.models.items()))
+    board.changed()
+
+
+def dissolve_all(board: Board, planner: Planner | None = None) -> None:
+    """Have loads decided anew that still make room.
+
+    Args:
+        board: of the scheduler.
+        planner: only those that by this one do not make enough; None for all.
+    """
+    for swap in list(board.swaps.values()):
+        if swap.target.state is _STARTING:
+            continue
+        is_ready = swap.target.state is _READY
+        staying = [id_ for id_ in board.beside(swap.target) if id_ not in swap.evict]
+        if planner is None or planner.eviction_for(
+            swap.target.id, staying, target_is_running=is_ready
+        ):
+            dissolve(board, swap)
 
 
 def dissolve(board: Board, swap: Swap) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from swapper.config.learnt import Footprint, Learnt
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
 from swapper.record.database import StoreError, _use_wal
+from swapper.record.known import KnownTimes
 from swapper.record.queries import ActivityQuery
-from swapper.record.store import BACKLOG_ROWS, KnownTimes, Store
+from swapper.record.store import BACKLOG_ROWS, Store
 from swapper.record.tokens import Tokens
 from tests.fakes.activity import TIMEOUT_S, Listener, finished
 
@@ -364,7 +366,7 @@ def test_a_database_of_the_reference_is_read_and_gets_what_it_lacks(
     with closing(sqlite3.connect(path)) as connection:
         steps = connection.execute("SELECT step FROM swapper_migrations").fetchall()
         goose = connection.execute("SELECT count(*) FROM goose_db_version").fetchone()
-    assert steps == [(1,), (2,)]
+    assert steps == [(1,), (2,), (3,)]
     assert goose == (2,)
 
 
@@ -478,6 +480,38 @@ def test_swap_times_are_kept_and_replaced(tmp_path: Path) -> None:
         store.put_times(b, KnownTimes(9.0, 0.25))
     with running(path) as store:
         assert store.known_times()[b] == KnownTimes(9.0, 0.25)
+
+
+def test_learnt_needs_are_kept_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "activity.db"
+    a, b, c = map(ModelId, "abc")
+    untold = Learnt(basis="x", footprint=Footprint(ram_bytes=5))
+    on_cards = Footprint(ram_bytes=7, gpu_bytes={0: 1 << 40, 3: 2})
+    with running(path) as store:
+        store.put_needs(a, untold)
+        store.put_needs(b, Learnt(basis="y"))
+        store.put_needs(c, Learnt(basis="z", footprint=on_cards))
+        store.put_needs(b, Learnt(basis="z", footprint=Footprint(ram_bytes=0)))
+    with running(path) as store:
+        assert store.known_needs() == {
+            a: untold,
+            b: Learnt(basis="z", footprint=Footprint(ram_bytes=0)),
+            c: Learnt(basis="z", footprint=on_cards),
+        }
+
+
+def test_needs_that_make_no_sense_are_not_known(tmp_path: Path) -> None:
+    path = tmp_path / "activity.db"
+    with running(path):
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        for gpus in ("[1]", "{", '{"a": 1}'):
+            connection.execute(
+                "INSERT INTO model_needs VALUES (?, '', 1, ?, 0)", (gpus, gpus)
+            )
+        connection.commit()
+    with running(path) as store:
+        assert store.known_needs() == {}
 
 
 def test_the_manual_tells_how_many_rows_may_wait() -> None:

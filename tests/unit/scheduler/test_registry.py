@@ -10,6 +10,7 @@ from swapper.core.ids import ModelId
 from swapper.planner import make_planner
 from swapper.scheduler import (
     FifoScheduler,
+    MemoryNeeds,
     MemorySwapTimes,
     Scheduler,
     SchedulerInputs,
@@ -45,11 +46,14 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_scheduler_of_another_package_gets_all_it_needs() -> None:
     config = parse_config(CONFIG % "mine")
     planner, times = make_planner("group", config), MemorySwapTimes()
+    needs = MemoryNeeds()
 
-    scheduler = make_scheduler(config, planner, times)
+    scheduler = make_scheduler(config, planner, times, needs)
 
     assert scheduler.states().keys() == {"a"}
-    assert made == [SchedulerInputs(config=config, planner=planner, swap_times=times)]
+    assert made == [
+        SchedulerInputs(config=config, planner=planner, swap_times=times, needs=needs)
+    ]
 
 
 @pytest.mark.usefixtures("registered")

@@ -75,14 +75,20 @@ def _quantities(section: Section) -> Iterator[tuple[str, Item, Quantity]]:
 
 
 def _check_alone(model: ModelId, section: Section, budget: BudgetConfig) -> None:
-    others = sorted(budget.pinned - {model})
+    others, measured = sorted(budget.pinned - {model}), budget.measured
     if model in budget.pinned:
         section.error("pin", "needs resources: without them a model runs alone")
-    elif others:
+    elif others and not measured:
         message = f"has no resources and so runs alone, but {_are_pinned(others)}"
         section.error("", message)
-    else:
+    elif not measured:
         section.warn("", "has no resources: it is taken to need all, and runs alone")
+    elif unmeasured := [name for name in budget.resources if name not in measured]:
+        message = (
+            f"has no resources: {', '.join(measured)} will be measured, and it is "
+            f"taken to need nothing of {', '.join(unmeasured)}"
+        )
+        section.warn("", message)
 
 
 def _check_needs(model: ModelId, section: Section, budget: BudgetConfig) -> None:

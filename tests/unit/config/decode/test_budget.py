@@ -62,11 +62,27 @@ def test_the_budget_planner_is_made_of_it() -> None:
 
 
 def test_a_model_without_resources_is_told_to_run_alone() -> None:
-    [warning] = load().warnings
+    [warning] = load("", "resources: {}", "{cards: 24GiB, gpu: 2}").warnings
 
     assert str(warning) == (
         "c.yaml:3: models.a: has no resources: it is taken to need all, and runs alone"
     )
+
+
+def test_a_model_without_resources_is_told_what_is_not_measured() -> None:
+    [warning] = load("", "resources: {}", "{gpu0: 24GiB, ram: 9GB, slots: 2}").warnings
+
+    assert str(warning) == (
+        "c.yaml:3: models.a: has no resources: gpu0, ram will be measured, and it is "
+        "taken to need nothing of slots"
+    )
+
+
+def test_without_resources_beside_a_pinned_model_it_is_measured() -> None:
+    config = load("", "resources: {gpu: 12GiB}, pin: true")
+
+    assert not config.warnings
+    assert config.budget.measured == ("gpu",)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +119,8 @@ def test_a_model_without_resources_is_told_to_run_alone() -> None:
         ),
         (
             "",
-            "resources: {gpu: 12GiB}, pin: true",
-            "{gpu: 24GiB}",
+            "resources: {cards: 12GiB}, pin: true",
+            "{cards: 24GiB}",
             "c.yaml:3: models.a: has no resources and so runs alone, but b is pinned",
         ),
         (

@@ -1,0 +1,69 @@
+"""What is kept of models beside the activity log: swap times, and what they hold."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from swapper.config.learnt import Footprint, Learnt
+from swapper.core.ids import ModelId
+
+INSERT_TIMES: Final = "INSERT OR REPLACE INTO swap_times VALUES (?, ?, ?, ?)"
+INSERT_NEEDS: Final = "INSERT OR REPLACE INTO model_needs VALUES (?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTimes:
+    """What the table ``swap_times`` knows of a model, in seconds; None if not known."""
+
+    load_s: float | None
+    stop_s: float | None
+
+
+def times_row(model: ModelId, times: KnownTimes, now: int) -> tuple[object, ...]:
+    """Return what ``INSERT_TIMES`` takes; *now* in Unix seconds."""
+    return model, times.load_s, times.stop_s, now
+
+
+def needs_row(model: ModelId, learnt: Learnt, now: int) -> tuple[object, ...]:
+    """Return what ``INSERT_NEEDS`` takes; *now* in Unix seconds."""
+    footprint = learnt.footprint
+    ram_bytes = None if footprint is None else footprint.ram_bytes
+    by_gpu = None if footprint is None else footprint.gpu_bytes
+    gpu_bytes = None if by_gpu is None else json.dumps(dict(by_gpu))
+    return model, learnt.basis, ram_bytes, gpu_bytes, now
+
+
+def read_times(connection: sqlite3.Connection) -> dict[ModelId, KnownTimes]:
+    """Return the times of all models there are any of."""
+    rows = connection.execute("SELECT model_id, load_s, stop_s FROM swap_times")
+    return {
+        ModelId(model): KnownTimes(load_s, stop_s) for model, load_s, stop_s in rows
+    }
+
+
+def read_needs(connection: sqlite3.Connection) -> dict[ModelId, Learnt]:
+    """Return what was learnt of models; a row that makes no sense is left out."""
+    rows = connection.execute(
+        "SELECT model_id, basis, ram_bytes, gpu_bytes FROM model_needs"
+    )
+    found = {}
+    for model, basis, ram_bytes, gpu_bytes in rows:
+        with suppress(ValueError, TypeError, AttributeError):
+            footprint = _footprint(ram_bytes, gpu_bytes)
+            found[ModelId(model)] = Learnt(basis=basis, footprint=footprint)
+    return found
+
+
+def _footprint(ram_bytes: int | None, gpu_bytes: str | None) -> Footprint | None:
+    if ram_bytes is None:
+        return None
+    by_gpu: Mapping[str, int] | None = json.loads(gpu_bytes) if gpu_bytes else None
+    return Footprint(
+        ram_bytes=int(ram_bytes),
+        gpu_bytes=None
+        if by_gpu is None
+        else {int(gpu): int(held) for gpu, held in by_gpu.items()},
+    )
