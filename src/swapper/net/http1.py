@@ -8,19 +8,21 @@ are ``str`` decoded as latin-1, in the order and spelling received.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from enum import Enum
-from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from swapper.core.errors import SwapperError
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
+CRLF: Final = "\r\n"
+
 MAX_HEAD_BYTES: Final = 1 << 20
 """Default limit of a head (http-api.md section 2)."""
 
+_HTTP_1_0: Final = (1, 0)
+_HTTP_1_1: Final = (1, 1)
 _TCHARS = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _REQUEST_LINE = re.compile(rf"({_TCHARS}) ([!-~\x80-\xff]+) HTTP/([0-9])\.([0-9])")
 _STATUS_LINE = re.compile(
@@ -33,10 +35,10 @@ _BAD_TEXT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LEGAL_BYTES = bytes({*range(0x20, 0x100), *b"\t\r\n"} - {0x7F})
 
 _MAX_NAME_CHARS = 256
-_FRAMING_NAMES = frozenset(
-    {"connection", "content-length", "host", "transfer-encoding"}
-)
-"""Headers this module acts on."""
+_KEEPING = (["keep-alive"], ["Keep-Alive"])
+_MAX_REMEMBERED = 2048
+_MAX_REMEMBERED_CHARS = 256
+_SECRET = re.compile(r"(?i:(?:proxy-)?authorization|cookie|x-api-key)")
 
 
 class ProtocolError(SwapperError):
@@ -60,8 +62,32 @@ class Framing(Enum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+_Made = TypeVar("_Made")
+
+
+class Table(dict[str, _Made]):
+    """What is made of header lines or names, each made once. Any thread.
+
+    The same few come again and again, but clients send whatever they like: a table that
+    is full begins anew.
+    """
+
+    def __init__(self, make: Callable[[str], _Made]) -> None:
+        """Remember what *make* returns for a text."""
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, text: str) -> _Made:
+        """Return what is made of *text*; raises what making it raises."""
+        made = self._make(text)
+        if len(text) <= _MAX_REMEMBERED_CHARS:
+            if len(self) >= _MAX_REMEMBERED:
+                self.clear()
+            self[text] = made
+        return made
+
+
+class RequestHead(NamedTuple):
     """A parsed request head.
 
     Attributes:
@@ -80,8 +106,7 @@ class RequestHead:
     keep_alive: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """A parsed response head; fields as in ``RequestHead``."""
 
     status: int
@@ -106,18 +131,19 @@ def parse_request_head(raw: bytes) -> RequestHead:
     method, target, major, minor = match.groups()
     if major != "1":
         raise ProtocolError("only HTTP/1.0 and HTTP/1.1 are spoken here", 505)
-    version = (1, min(int(minor), 1))
-    headers, known = _fields(lines)
-    _check_host(known, version)
-    framing, length = _framing(known, version)
+    version = _HTTP_1_0 if minor == "0" else _HTTP_1_1
+    headers = tuple([_field_of[line] for line in lines[1:]])
+    names = lower_names(headers)
+    _check_host(headers, names, version)
+    framing, length = _framing(headers, names, version)
     return RequestHead(
-        method=method,
-        target=target,
-        version=version,
-        headers=headers,
-        framing=framing or Framing.NONE,
-        length=length,
-        keep_alive=_keep_alive(known, version),
+        method,
+        target,
+        version,
+        headers,
+        framing or Framing.NONE,
+        length,
+        _keep_alive(headers, names, version),
     )
 
 
@@ -136,25 +162,21 @@ def parse_response_head(raw: bytes, *, request_method: str) -> ResponseHead:
     if match is None:
         raise ProtocolError("malformed status line")
     _, minor, code, reason = match.groups()
-    version, status = (1, int(minor)), int(code)
-    headers, known = _fields(lines)
-    framing, length = _framing(known, version)
-    keep_alive = _keep_alive(known, version)
-    body_is_announced = framing is Framing.CHUNKED or length > 0
+    version = _HTTP_1_0 if minor == "0" else _HTTP_1_1
+    status = int(code)
+    headers = tuple([_field_of[line] for line in lines[1:]])
+    names = lower_names(headers)
+    framing, length = _framing(headers, names, version)
+    keep_alive = _keep_alive(headers, names, version)
     if request_method == "HEAD" or status in {204, 304} or status < 200:
+        body_is_announced = framing is Framing.CHUNKED or length > 0
         framing, length = Framing.NONE, 0
         # announced all the same, the body may be on its way (RFC 9112 section 6.3)
         keep_alive = keep_alive and not (status == 204 and body_is_announced)
     elif framing is None:
         framing, keep_alive = Framing.CLOSE, False
     return ResponseHead(
-        status=status,
-        reason=reason or "",
-        version=version,
-        headers=headers,
-        framing=framing,
-        length=length,
-        keep_alive=keep_alive,
+        status, reason or "", version, headers, framing, length, keep_alive
     )
 
 
@@ -164,15 +186,12 @@ def render_head(first_line: str, headers: Iterable[tuple[str, str]]) -> bytes:
     Raises:
         ProtocolError: a name or value would break the head (CR, LF, NUL ...).
     """
-    lines = [first_line]
-    for name, value in headers:
-        _framing_name(name)
-        lines.append(f"{name}: {value}")
+    lines = [_prefixes[name] + value for name, value in headers]
     try:
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        head = f"{CRLF.join((first_line, *lines))}\r\n\r\n".encode("latin-1")
     except UnicodeEncodeError as exc:
         raise ProtocolError(f"head cannot be sent: {exc}") from exc
-    if not _is_clean(head, len(lines)):
+    if not _is_clean(head, len(lines) + 1):
         bad = next((line for line in lines if _BAD_TEXT.search(line)), first_line)
         name = bad.partition(":")[0]
         raise ProtocolError(f"header {name!r} cannot be sent: illegal character")
@@ -184,12 +203,17 @@ def check_field(line: bytes) -> None:
     name, colon, value = line.decode("latin-1").partition(":")
     if not colon or _BAD_TEXT.search(value):
         raise ProtocolError("malformed header line")
-    _framing_name(name)
+    _check_name(name)
+
+
+def lower_names(headers: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the names of *headers* in lower case, in order."""
+    return [_lower_names[name] for name, _ in headers]
 
 
 def get_all(headers: Headers, lower_name: str) -> list[str]:
     """Return the values of a header, given in lower case, in order."""
-    return [value for name, value in headers if name.lower() == lower_name]
+    return _values(headers, lower_names(headers), lower_name)
 
 
 def list_items(values: Iterable[str]) -> list[str]:
@@ -198,11 +222,56 @@ def list_items(values: Iterable[str]) -> list[str]:
     return [item for item in items if item]
 
 
+def _check_name(name: str) -> None:
+    """Raise ``ProtocolError`` unless *name* is a token.
+
+    Blanks before a colon and folded lines end here too.
+    """
+    if len(name) > _MAX_NAME_CHARS or _NAME.fullmatch(name) is None:
+        # not what it is: part of a folded credential would get into logs
+        raise ProtocolError("malformed header name")
+
+
+def _prefix(name: str) -> str:
+    _check_name(name)
+    return f"{name}: "
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon:
+        raise ProtocolError("header line without a colon")
+    _check_name(name)
+    return name, value.strip(" \t")
+
+
+class _FieldTable(Table[tuple[str, str]]):
+    """Fields by their lines, but no credentials."""
+
+    def __missing__(self, line: str) -> tuple[str, str]:
+        """Return name and value."""
+        return _field(line) if _SECRET.match(line) else super().__missing__(line)
+
+
+_prefixes: Final = Table(_prefix)
+_lower_names: Final = Table(str.lower)
+_field_of: Final = _FieldTable(_field)
+
+
+def _values(headers: Headers, names: list[str], name: str) -> list[str]:
+    """Return the values of a header; *names* are those of *headers* in lower case."""
+    count = names.count(name)
+    if count < 2:
+        return [headers[names.index(name)][1]] if count else []
+    pairs = zip(headers, names, strict=True)
+    return [pair[1] for pair, lower in pairs if lower == name]
+
+
 def _lines(raw: bytes) -> list[str]:
     """Return the lines of a head; nothing but CRLF ends one."""
     if not raw.endswith(b"\r\n\r\n"):
         raise ProtocolError("the head does not end in an empty line")
-    lines = raw[:-4].decode("latin-1").split("\r\n")
+    lines = raw[:-4].decode("latin-1").split(CRLF)
     if not _is_clean(raw, len(lines)):
         raise ProtocolError("control character in the head")
     return lines
@@ -221,57 +290,24 @@ def _is_clean(head: bytes, line_count: int) -> bool:
     )
 
 
-def _fields(lines: list[str]) -> tuple[Headers, dict[str, list[str]]]:
-    """Return all headers, and the values of those in ``_FRAMING_NAMES``."""
-    headers: list[tuple[str, str]] = []
-    known: dict[str, list[str]] = {}
-    for line in lines[1:]:
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise ProtocolError("header line without a colon")
-        value = value.strip(" \t")
-        framing_name = _framing_name(name)
-        headers.append((name, value))
-        if framing_name is not None:
-            known.setdefault(framing_name, []).append(value)
-    return tuple(headers), known
-
-
-@lru_cache(maxsize=1024)
-def _framing_name(name: str) -> str | None:
-    """Return *name* in lower case if this module acts on it, else None.
-
-    Raises:
-        ProtocolError: *name* is not a token; blanks before a colon and folded
-            lines end here too.
-    """
-    # the limit keeps the cache small, whatever clients send
-    if len(name) > _MAX_NAME_CHARS or _NAME.fullmatch(name) is None:
-        # not what it is: part of a folded credential would get into logs
-        raise ProtocolError("malformed header name")
-    lower = name.lower()
-    return lower if lower in _FRAMING_NAMES else None
-
-
-def _check_host(known: dict[str, list[str]], version: tuple[int, int]) -> None:
-    hosts = known.get("host", [])
-    if len(hosts) != 1 and (hosts or version == (1, 1)):
+def _check_host(headers: Headers, names: list[str], version: tuple[int, int]) -> None:
+    hosts = _values(headers, names, "host")
+    if len(hosts) != 1 and (hosts or version == _HTTP_1_1):
         raise ProtocolError("a request needs exactly one Host header")
     if hosts and _HOST.fullmatch(hosts[0]) is None:
         raise ProtocolError("malformed Host header")
 
 
 def _framing(
-    known: dict[str, list[str]], version: tuple[int, int]
+    headers: Headers, names: list[str], version: tuple[int, int]
 ) -> tuple[Framing | None, int]:
-    codings = known.get("transfer-encoding")
-    lengths = known.get("content-length")
-    if codings:
+    lengths = _values(headers, names, "content-length")
+    if "transfer-encoding" in names:
         if lengths:
             raise ProtocolError("both Content-Length and Transfer-Encoding")
-        if version == (1, 0):
+        if version == _HTTP_1_0:
             raise ProtocolError("Transfer-Encoding in an HTTP/1.0 message")
-        if list_items(codings) != ["chunked"]:
+        if list_items(_values(headers, names, "transfer-encoding")) != ["chunked"]:
             raise ProtocolError("the only transfer coding spoken here is chunked", 501)
         return Framing.CHUNKED, 0
     if not lengths:
@@ -281,8 +317,11 @@ def _framing(
     return Framing.LENGTH, int(lengths[0])
 
 
-def _keep_alive(known: dict[str, list[str]], version: tuple[int, int]) -> bool:
-    options = list_items(known.get("connection", ()))
-    if version == (1, 0):
+def _keep_alive(headers: Headers, names: list[str], version: tuple[int, int]) -> bool:
+    values = _values(headers, names, "connection")
+    if not values or values in _KEEPING:
+        return version == _HTTP_1_1 or bool(values)
+    options = list_items(values)
+    if version == _HTTP_1_0:
         return "keep-alive" in options and "close" not in options
     return "close" not in options

@@ -9,12 +9,14 @@ can look at its deadline; a body has none.
 import socket
 import struct
 import time
-from typing import Protocol
+from typing import Final, Protocol
 
 from swapper.net.chunked import ChunkedDecoder
 from swapper.net.http1 import Framing, ProtocolError
 
 READ_BYTES = 65536
+
+_END: Final = b"\r\n\r\n"
 
 
 class TruncatedError(ProtocolError):
@@ -70,7 +72,7 @@ class SocketReader:
     @property
     def has_head(self) -> bool:
         """Return whether ``read_head`` would not have to wait."""
-        return b"\r\n\r\n" in self._buffer
+        return _END in self._buffer
 
     def read_head(self, limit_bytes: int, deadline: float | None) -> bytes:
         """Return one head including its empty line; b"" if the peer closed first.
@@ -87,10 +89,18 @@ class SocketReader:
             TimeoutError: *deadline* passed.
             OSError: the connection broke.
         """
-        buffer = bytearray(self._buffer.lstrip(b"\r\n"))
+        whole = self._buffer
+        if (
+            whole[:1] not in b"\r\n"
+            and 0 <= (end := whole.find(_END)) <= limit_bytes - 4
+        ):
+            # the usual case: one recv has brought all of it
+            self._buffer = whole[end + 4 :]
+            return whole[: end + 4] if self._buffer else whole
+        buffer = bytearray(whole.lstrip(b"\r\n"))
         searched = 0
         while True:
-            end = buffer.find(b"\r\n\r\n", searched)
+            end = buffer.find(_END, searched)
             if end >= 0 and end + 4 <= limit_bytes:
                 self._buffer = bytes(buffer[end + 4 :])
                 return bytes(buffer[: end + 4])

@@ -1,8 +1,7 @@
 """One request on one connection, up to the head of its answer."""
 
 import time
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from swapper.core.errors import BadRequestError
 from swapper.net.http1 import (
@@ -21,8 +20,7 @@ from swapper.sync import CancelToken
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A request as it goes over the wire.
 
     Attributes:
@@ -72,14 +70,7 @@ def outgoing(
         raise BadRequestError(str(exc)) from exc
     if not isinstance(body, bytes) and length is not None and length <= SMALL_BYTES:
         body = read_all(body, length)
-    return Outgoing(
-        method=method,
-        head=head,
-        body=body,
-        length=length,
-        token=token,
-        is_upgrade=is_upgrade,
-    )
+    return Outgoing(method, head, body, length, token, is_upgrade)
 
 
 class NoAnswerError(ConnectionError):

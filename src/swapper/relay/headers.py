@@ -7,9 +7,10 @@ ours to set, without the second there is no request.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
-from swapper.net.http1 import Headers, get_all, list_items
+from swapper.net.http1 import Headers, get_all, list_items, lower_names
 
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -54,13 +55,11 @@ def request_headers(
         length: of the body in bytes; None sends it chunked.
         own: in place of the client's of the same names.
     """
-    names = [name.lower() for name, _ in client]
+    names = lower_names(client)
     dropped = _dropped(client, names, _NOT_FROM_CLIENT)
     if own:
-        dropped |= {name.lower() for name, _ in own}
-    kept = [
-        pair for pair, name in zip(client, names, strict=True) if name not in dropped
-    ]
+        dropped = dropped.union(lower_names(own))
+    kept = _kept(client, names, dropped)
     if "host" not in names:
         kept.insert(0, ("Host", authority))
     if not _first(client, names, "accept-encoding") or "accept-encoding" in dropped:
@@ -88,11 +87,8 @@ def response_headers(upstream: Headers, *, status: int) -> Headers:
         status: a 101 or 204 loses its Content-Length, which RFC 9110 8.6 forbids.
     """
     never = _NOT_WITHOUT_BODY if status in {101, 204} else _HOP_BY_HOP
-    names = [name.lower() for name, _ in upstream]
-    dropped = _dropped(upstream, names, never)
-    kept = [
-        pair for pair, name in zip(upstream, names, strict=True) if name not in dropped
-    ]
+    names = lower_names(upstream)
+    kept = _kept(upstream, names, _dropped(upstream, names, never))
     if "text/event-stream" in _first(upstream, names, "content-type").lower():
         kept = _without(kept, "x-accel-buffering")
         kept.append(("X-Accel-Buffering", "no"))
@@ -108,14 +104,18 @@ def with_legible_encodings(client: Headers) -> Headers:
     values = get_all(client, "accept-encoding")
     if not values:
         return client
-    items = (item.strip() for value in values for item in value.split(","))
-    legible = [
+    others = _without(client, "accept-encoding")
+    return (*others, ("Accept-Encoding", _legible(", ".join(values))))
+
+
+@lru_cache(maxsize=256)  # there are not many ways to put it
+def _legible(accepted: str) -> str:
+    items = (item.strip() for item in accepted.split(","))
+    return ", ".join(
         item
         for item in items
         if item.partition(";")[0].strip().lower() in {"gzip", "deflate"}
-    ]
-    others = _without(client, "accept-encoding")
-    return (*others, ("Accept-Encoding", ", ".join(legible)))
+    )
 
 
 def is_upgrade(headers: Headers, protocol: str = "websocket") -> bool:
@@ -137,6 +137,16 @@ def with_upgrade(kept: Headers, original: Headers) -> Headers:
     """Return *kept* with the upgrade that was dropped from *original* put back."""
     protocols = ", ".join(get_all(original, "upgrade"))
     return (*kept, ("Connection", "Upgrade"), ("Upgrade", protocols))
+
+
+def _kept(
+    headers: Headers, names: list[str], dropped: frozenset[str]
+) -> list[tuple[str, str]]:
+    """Return what is not *dropped*; *names* are in lower case."""
+    if dropped.isdisjoint(names):
+        return list(headers)
+    pairs = zip(headers, names, strict=True)
+    return [pair for pair, name in pairs if name not in dropped]
 
 
 def _dropped(
@@ -164,14 +174,19 @@ def _with_some_encoding(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _without(pairs: Iterable[tuple[str, str]], name: str) -> list[tuple[str, str]]:
-    return [pair for pair in pairs if pair[0].lower() != name]
+    kept = list(pairs)
+    names = lower_names(kept)
+    while name in names:
+        at = names.index(name)
+        del names[at], kept[at]
+    return kept
 
 
 def _with_forwarded_for(
     pairs: list[tuple[str, str]], client_ip: str
 ) -> list[tuple[str, str]]:
     """Return *pairs* with one ``X-Forwarded-For``, where the first one stood."""
-    names = [name.lower() for name, _ in pairs]
+    names = lower_names(pairs)
     if "x-forwarded-for" not in names:  # a Connection header named it
         return [*pairs, ("X-Forwarded-For", client_ip)]
     first = names.index("x-forwarded-for")

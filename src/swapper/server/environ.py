@@ -2,11 +2,10 @@
 
 import re
 import sys
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
-from swapper.net.http1 import Headers, ProtocolError, RequestHead
+from swapper.net.http1 import Headers, ProtocolError, RequestHead, Table
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -58,7 +57,7 @@ def add_request(environ: "WSGIEnvironment", head: RequestHead) -> None:
     environ["REQUEST_URI"] = environ["RAW_URI"] = target
     environ["PATH_INFO"] = decode_path(path) if "%" in path else path
     environ["QUERY_STRING"] = query
-    environ["SERVER_PROTOCOL"] = f"HTTP/1.{head.version[1]}"
+    environ["SERVER_PROTOCOL"] = "HTTP/1.1" if head.version[1] else "HTTP/1.0"
     environ["swapper.raw_headers"] = head.headers
     _add_headers(environ, head.headers)
 
@@ -85,20 +84,22 @@ def _origin_form(head: RequestHead) -> str:
     return rest if rest.startswith("/") else f"/{rest}"
 
 
-def _add_headers(environ: "WSGIEnvironment", headers: Headers) -> None:
-    for name, value in headers:
-        key = _environ_key(name)
-        if key in environ:
-            separator = "; " if key == "HTTP_COOKIE" else ","
-            environ[key] = f"{environ[key]}{separator}{value}"
-        elif key:
-            environ[key] = value
-
-
-@lru_cache(maxsize=1024)
 def _environ_key(name: str) -> str:
     """Return the environ key of a header; "" for one that is left out."""
     if "_" in name:
         return ""
     key = name.upper().replace("-", "_")
     return key if key in _UNPREFIXED else f"HTTP_{key}"
+
+
+_keys: Final = Table(_environ_key)
+
+
+def _add_headers(environ: "WSGIEnvironment", headers: Headers) -> None:
+    for name, value in headers:
+        key = _keys[name]
+        if key in environ:
+            separator = "; " if key == "HTTP_COOKIE" else ","
+            environ[key] = f"{environ[key]}{separator}{value}"
+        elif key:
+            environ[key] = value

@@ -6,8 +6,7 @@ for a streamed chunk.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from werkzeug.serving import WSGIRequestHandler
@@ -183,41 +182,50 @@ class RequestHandler(WSGIRequestHandler):
             ClientGoneError: the connection broke while an error was reported.
         """
         self._pieces: Iterable[bytes] = ()
-        with self._failures_reported():
-            self._pieces = self.server.app(self.environ, self._response.start_response)
+        response = self._response
+        try:
+            self._pieces = self.server.app(self.environ, response.start_response)
             try:
                 if not self._connection.is_taken:
-                    self._flow = self._response.send_body(self._pieces)
+                    self._flow = response.send_body(self._pieces)
             finally:
                 if self._flow is None:
                     _close(self._pieces)
+        except Exception as exc:  # noqa: BLE001 - whatever an application does wrong
+            self._report(exc)
+        self._check_end()
 
     def _end_relayed(self) -> None:
         """End the response that a relay thread has relayed."""
         flow, self._flow = self._flow, None
         try:
-            with self._failures_reported():
+            try:
                 try:
                     if flow is not None:
                         self._response.end_relayed(flow)
                 finally:
                     _close(self._pieces)
+            except Exception as exc:  # noqa: BLE001 - as in run_wsgi
+                self._report(exc)
+            self._check_end()
         finally:
             self._end_request()
 
-    @contextmanager
-    def _failures_reported(self) -> Iterator[None]:
+    def _report(self, failure: Exception) -> None:
+        """Tell the log, and the client if it is not too late for that."""
         response = self._response
-        try:
-            yield
-        except (ClientGoneError, ConnectionAbortedError) as exc:
-            logger.debug("request dropped: %s", exc)
-        except RequestError as exc:
-            logger.warning("request failed: %s", exc)
-            response.fail(exc.status, str(exc))
-        except Exception:
-            logger.exception("application failed")
+        if isinstance(failure, ClientGoneError | ConnectionAbortedError):
+            logger.debug("request dropped: %s", failure)
+        elif isinstance(failure, RequestError):
+            logger.warning("request failed: %s", failure)
+            response.fail(failure.status, str(failure))
+        else:
+            logger.error("application failed", exc_info=failure)
             response.fail(500, "internal error; the log has the details")
+
+    def _check_end(self) -> None:
+        """Make sure that a body that broke off does not look whole."""
+        response = self._response
         if response.framing is Framing.CLOSE and not response.is_complete:
             self._connection.reset_on_close()
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from swapper.core.clock import unix_time
 from swapper.net.chunked import LAST_CHUNK
-from swapper.net.http1 import Framing, RequestHead, list_items, render_head
+from swapper.net.http1 import Framing, RequestHead, list_items, lower_names, render_head
 from swapper.relay import Flow
 from swapper.server.body import RequestBody
 from swapper.server.connection import Connection
@@ -332,11 +332,12 @@ class ResponseWriter:
     def _sort_headers(self) -> tuple[int | None, bool, list[tuple[str, str]]]:
         """Return the length, whether to close, and the headers to pass on."""
         length, wants_close, has_date = None, False, False
+        names = lower_names(self._headers)
+        if not _FORBIDDEN.isdisjoint(names):
+            name = next(name for name in names if name in _FORBIDDEN)
+            raise ValueError(f"{name} is the server's business (PEP 3333)")
         headers: list[tuple[str, str]] = []
-        for name, value in self._headers:
-            lower = name.lower()
-            if lower in _FORBIDDEN:
-                raise ValueError(f"{name} is the server's business (PEP 3333)")
+        for (name, value), lower in zip(self._headers, names, strict=True):
             if lower in _SPECIAL:
                 if lower == "content-length":
                     length = _parse_length(value, length)

@@ -16,7 +16,7 @@ from swapper.core.errors import (
     RequestError,
 )
 from swapper.logs import current_request
-from swapper.net.http1 import Framing
+from swapper.net.http1 import Framing, lower_names
 from swapper.relay import Passage
 from swapper.sync import CancelToken
 from swapper.web.auth import KeyCheck
@@ -295,8 +295,10 @@ def _run_each(calls: list[Callable[[], object]]) -> None:
 def _name_request(response: Response, request_id: str) -> None:
     """Tell the client the request's id, in place of an upstream's."""
     headers = response.headers
-    if any(name.lower() == "x-request-id" for name, _ in headers):
-        headers = [pair for pair in headers if pair[0].lower() != "x-request-id"]
+    names = lower_names(headers)
+    if "x-request-id" in names:
+        pairs = zip(headers, names, strict=True)
+        headers = [pair for pair, name in pairs if name != "x-request-id"]
     response.headers = [*headers, ("X-Request-Id", request_id)]
 
 

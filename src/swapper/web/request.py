@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, quote, unquote
 
 from swapper.core.errors import BadRequestError
-from swapper.net.http1 import Headers
+from swapper.net.http1 import Headers, Table
 from swapper.relay import is_upgrade
 from swapper.web.client import Client
 from swapper.web.response import ResponseObserver
@@ -28,6 +28,15 @@ _RUN = secrets.token_hex(5)  # so that two runs of swapper do not share ids
 _numbers = itertools.count(1)
 
 _PATH_SAFE = "/!$&'()*+,;=:@~-._%"
+_UNPREFIXED = frozenset({"CONTENT_TYPE", "CONTENT_LENGTH"})
+
+
+def _environ_key(header: str) -> str:
+    key = header.upper().replace("-", "_")
+    return key if key in _UNPREFIXED else f"HTTP_{key}"
+
+
+_keys = Table(_environ_key)
 
 
 class Request:
@@ -60,6 +69,7 @@ class Request:
         self.closers: list[Callable[[], object]] = []
         self.observers: list[ResponseObserver] = []
         self.track: Track | None = None
+        self._headers: Headers | None = environ.get("swapper.raw_headers")
         asked = environ.get("HTTP_X_REQUEST_ID", "")
         self.id: str = asked if _SANE_ID.fullmatch(asked) else _new_id()
 
@@ -83,10 +93,7 @@ class Request:
 
     def header(self, name: str) -> str:
         """Return a header's value, "" if absent; repeated ones joined by commas."""
-        key = name.upper().replace("-", "_")
-        if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
-            key = f"HTTP_{key}"
-        return str(self.environ.get(key, ""))
+        return str(self.environ.get(_keys[name], ""))
 
     @property
     def query_suffix(self) -> str:
@@ -98,20 +105,18 @@ class Request:
         """Return the status that has this method repeated elsewhere for good."""
         return 301 if self.method in {"GET", "HEAD"} else 308
 
-    @cached_property
+    @property
     def headers(self) -> Headers:
         """Return the headers as (name, value) pairs, as received if known."""
-        raw = self.environ.get("swapper.raw_headers")
-        if raw is not None:
-            return cast("Headers", raw)
-        return tuple(
-            (_header_name(key), str(value))
-            for key, value in self.environ.items()
-            if key.startswith("HTTP_")
-            or (key in {"CONTENT_TYPE", "CONTENT_LENGTH"} and value)
-        )
+        if self._headers is None:
+            self._headers = tuple(
+                (_header_name(key), str(value))
+                for key, value in self.environ.items()
+                if key.startswith("HTTP_") or (key in _UNPREFIXED and value)
+            )
+        return self._headers
 
-    @cached_property
+    @property
     def is_websocket(self) -> bool:
         """Return whether the client asks for a websocket (http-api.md 16.1)."""
         return self.method == "GET" and is_upgrade(self.headers)
@@ -135,7 +140,7 @@ class Request:
         """Return the body as a file, bounded at its end."""
         return cast("IO[bytes]", self.environ["wsgi.input"])
 
-    @cached_property
+    @property
     def content_length(self) -> int | None:
         """Return the body's length in bytes; None if it is chunked.
 

@@ -34,6 +34,8 @@ class ModelService:
         self._priority = priority
         self._router = router
         self._upstreams = upstreams
+        # of this configuration only; what is in it stays what it is
+        self._made: dict[tuple[ModelId, str], Upstream] = {}
 
     def serve(
         self,
@@ -131,9 +133,12 @@ class ModelService:
 
     def _upstream_of(self, lease: Lease) -> Upstream:
         """Return the server of the very run that the lease is for."""
-        return self._upstreams.get(
-            model_upstream(self._models[lease.model], lease.proxy)
-        )
+        place = (lease.model, lease.proxy)
+        made = self._made.get(place)
+        if made is None:
+            key = model_upstream(self._models[lease.model], lease.proxy)
+            made = self._made[place] = self._upstreams.get(key)
+        return made
 
 
 def _wait(pending: PendingLease, unless_ready: str) -> Lease:
