@@ -6,7 +6,7 @@
        stream MICROS   server-sent events, one each MICROS microseconds (0: as fast as the
                        client takes them) until the client leaves; each has its own send and
                        tells when it was made: "sent_ns", CLOCK_MONOTONIC, in 19 digits
-       bytes N         N bytes; audio below /v1/audio/, else JSON
+       bytes N         N bytes (at least 32); audio below /v1/audio/, else JSON: one string
 
    One thread, one epoll. Streams of one rate are spread evenly over their interval. */
 
@@ -27,6 +27,9 @@ enum { MAX_STREAMS = 4096, FIREHOSE_TURN = 32, STAMP_DIGITS = 19 };
     "data: {\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"content\":\" token\"}}]," \
     "\"created\":1795631698,\"id\":\"chatcmpl-Zb1q0nP5yTq4bOz2\",\"model\":\"m\"," \
     "\"system_fingerprint\":\"bench\",\"object\":\"chat.completion.chunk\",\"sent_ns\":\"0000000000000000000\"}\n\n"
+#define AUDIO_BEGIN "RIFFsizeWAVE"
+#define JSON_BEGIN "{\"data\":[{\"b64_json\":\""
+#define JSON_END "\"}]}"
 #define SMALL_TEXT \
     "{\"choices\":[{\"finish_reason\":\"stop\",\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":" \
     "\"The capital of France is Paris. It lies on the Seine, and about two million people live there.\"}}]," \
@@ -36,7 +39,7 @@ enum { MAX_STREAMS = 4096, FIREHOSE_TURN = 32, STAMP_DIGITS = 19 };
     "\"prompt_per_second\":1250.0,\"predicted_n\":21,\"predicted_ms\":190.4,\"predicted_per_second\":110.3}}"
 
 typedef struct Connection {
-    int fd, wants_out, is_stream;
+    int fd, wants_out, is_stream, is_audio;
     Message request;
     char out[4096]; /* what the socket did not take */
     size_t out_bytes;
@@ -58,7 +61,7 @@ static void prepare(void) {
     small_bytes = sprintf(small_answer,
                           "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: application/json; charset=utf-8\r\n"
                           "Content-Length: %zu\r\n\r\n%s", strlen(SMALL_TEXT), SMALL_TEXT);
-    memset(filler, ' ', sizeof filler);
+    memset(filler, 'A', sizeof filler); /* base64 of zeros */
 }
 
 static void watch(Connection *c, int wants_out) {
@@ -102,8 +105,10 @@ static void put_event(Connection *c) {
 
 static void put_bulk(Connection *c) {
     while (c->fd >= 0 && c->bulk_left) {
-        size_t count = c->bulk_left < READ_SIZE ? c->bulk_left : READ_SIZE;
-        ssize_t sent = send(c->fd, filler, count, MSG_NOSIGNAL);
+        size_t tail = c->is_audio ? 0 : sizeof JSON_END - 1;
+        const char *from = c->bulk_left > (long long)tail ? filler : JSON_END + sizeof JSON_END - 1 - c->bulk_left;
+        size_t count = from != filler ? c->bulk_left : c->bulk_left - (long long)tail < READ_SIZE ? c->bulk_left - tail : READ_SIZE;
+        ssize_t sent = send(c->fd, from, count, MSG_NOSIGNAL);
         if (sent < 0 && errno != EAGAIN) drop(c);
         if (sent < 0) break;
         c->bulk_left -= sent;
@@ -149,12 +154,13 @@ static void answer(Connection *c) {
     if (wish && !strncmp(wish, "stream ", 7)) {
         begin_stream(c, atoll(wish + 7));
     } else if (wish && !strncmp(wish, "bytes ", 6)) {
-        int is_audio = strstr(c->request.head, " /v1/audio/") != NULL;
+        c->is_audio = strstr(c->request.head, " /v1/audio/") != NULL;
         char head[256];
-        int count = sprintf(head, "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: %s\r\nContent-Length: %lld\r\n\r\n",
-                            is_audio ? "audio/wav" : "application/json", atoll(wish + 6));
+        const char *begin = c->is_audio ? AUDIO_BEGIN : JSON_BEGIN;
+        int count = sprintf(head, "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: %s\r\nContent-Length: %lld\r\n\r\n%s",
+                            c->is_audio ? "audio/wav" : "application/json", atoll(wish + 6), begin);
         put(c, head, count);
-        c->bulk_left = atoll(wish + 6);
+        c->bulk_left = atoll(wish + 6) - (long long)strlen(begin);
         if (c->fd >= 0) watch(c, 1);
     } else {
         put(c, small_answer, small_bytes);

@@ -182,7 +182,11 @@ class ChunkTracker:
             return data
         if self._held:
             data = self._held + data
-        start = pos = 0  # pos: checked up to here; start: not yet in out
+        # pos: checked up to here; start: not yet in out
+        start, pos = 0, self._whole_chunks(data)
+        if pos and pos == len(data):
+            self._held = b""
+            return data
         out: list[bytes] = []
         while (step := self._step(data, pos)) is not None:
             end, instead = step
@@ -198,6 +202,27 @@ class ChunkTracker:
     def leftover(self) -> bytes:
         """Return the bytes after the end of the message, once ``done``."""
         return self._held
+
+    def _whole_chunks(self, data: bytes) -> int:
+        """Take the plain chunks at the start that are all there, as most are.
+
+        Returns:
+            Where the last of them ends; 0 if there is none.
+        """
+        pos, payload = 0, self._payload
+        while self._part is _Part.SIZE:
+            line = _PLAIN_SIZE_LINE.match(data, pos)
+            if line is None:
+                break
+            size, start = int(line[1], 16), line.end()
+            end = start + size
+            if not size or data[end : end + 2] != b"\r\n":
+                break
+            self.payload_bytes += size
+            if payload is not None:
+                payload.append(data[start:end])
+            pos = end + 2
+        return pos
 
     def _step(self, data: bytes, pos: int) -> tuple[int, bytes | None] | None:
         """Check one element.

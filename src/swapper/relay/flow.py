@@ -18,8 +18,6 @@ LOW_BYTES: Final = 1 << 16
 _SMALL_BYTES: Final = 1 << 14
 """So much is copied to be sent together with what is behind it."""
 
-_EMPTY: Final = memoryview(b"")
-
 
 class Flow:
     """Moves an answer to its client without waiting for either. One thread at a time.
@@ -33,6 +31,8 @@ class Flow:
         token: of the request.
         failure: why it ended before the end; None while it has not.
         is_over: there is nothing left to do, for better or worse.
+        reads: the upstream is to be watched.
+        writes: the client has not taken all there is; it is to be watched.
     """
 
     __slots__ = (
@@ -44,7 +44,9 @@ class Flow:
         "failure",
         "is_over",
         "passage",
+        "reads",
         "token",
+        "writes",
     )
 
     def __init__(
@@ -56,20 +58,11 @@ class Flow:
         self.token = token
         self.failure: SwapperError | None = None
         self.is_over = False
-        self._unsent = memoryview(head)
+        self._unsent: bytes | memoryview = head
         self._later: list[bytes] = []  # behind _unsent
         self._later_bytes = 0
         self._is_paused = False
-
-    @property
-    def reads(self) -> bool:
-        """Return whether the upstream is to be watched."""
-        return not (self.is_over or self.passage.is_over or self._is_paused)
-
-    @property
-    def writes(self) -> bool:
-        """Return whether the client has not taken all there is."""
-        return bool(self._unsent) and not self.is_over
+        self._look()
 
     def begin(self, grace_s: float) -> None:
         """Send the head with what is there, and relay for a moment. Blocks.
@@ -107,6 +100,7 @@ class Flow:
         self.passage.report()
         if self.passage.is_over and not self._unsent:
             self.is_over = True
+        self._look()
 
     def give_up(self, failure: SwapperError) -> None:
         """End at once, whatever is left."""
@@ -114,6 +108,12 @@ class Flow:
             self.is_over = True
             self.failure = self.failure or failure
             self.passage.close()
+        self._look()
+
+    def _look(self) -> None:
+        is_over = self.is_over
+        self.reads = not (is_over or self._is_paused or self.passage.is_over)
+        self.writes = bool(self._unsent) and not is_over
 
     def _receive(self) -> None:
         try:
@@ -123,16 +123,16 @@ class Flow:
             return
         if not data:
             return
-        if self._unsent:
+        if not self._unsent:
+            self._unsent = data
+        else:
             self._later.append(data)
             self._later_bytes += len(data)
             self._is_paused = len(self._unsent) + self._later_bytes >= HIGH_BYTES
-        else:
-            self._unsent = memoryview(data)
 
     def _send(self) -> None:
         if self._later and len(self._unsent) < _SMALL_BYTES:
-            self._unsent = memoryview(b"".join((self._unsent, *self._later)))
+            self._unsent = b"".join((self._unsent, *self._later))
             self._later.clear()
             self._later_bytes = 0
         try:
@@ -145,10 +145,12 @@ class Flow:
             self.give_up(gone)
             return
         if sent < len(self._unsent):
-            self._unsent = self._unsent[sent:]
-        else:  # a slice would keep what it is a slice of
-            self._unsent = memoryview(b"".join(self._later)) if self._later else _EMPTY
+            self._unsent = memoryview(self._unsent)[sent:]
+        elif self._later:
+            self._unsent = b"".join(self._later)
             self._later.clear()
             self._later_bytes = 0
+        else:  # a slice would keep what it is a slice of
+            self._unsent = b""
         if self._is_paused:
             self._is_paused = len(self._unsent) + self._later_bytes > LOW_BYTES

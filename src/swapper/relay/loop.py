@@ -9,7 +9,9 @@ observers and owners on the way must not block.
 
 import logging
 import os
+import select
 import selectors
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +23,52 @@ from swapper.relay.flow import Flow
 from swapper.sync import Binding, OwnerThread
 
 logger = logging.getLogger(__name__)
+
+if sys.platform == "linux":
+    READ, WRITE = select.EPOLLIN, select.EPOLLOUT
+
+    class _Poller:
+        """Says which descriptors are ready. One thread.
+
+        ``selectors`` would take longer to say so than a token takes to be relayed.
+        """
+
+        def __init__(self) -> None:
+            self._epoll = select.epoll()
+            self.wait = self._epoll.poll
+            self.close = self._epoll.close
+
+        def watch(self, fd: int, event: int) -> None:
+            """Report *fd*, which is not watched, when it is ready."""
+            self._epoll.register(fd, event)
+
+        def forget(self, fd: int) -> None:
+            """Report *fd* no more."""
+            # it may be closed; then the kernel has forgotten it already
+            with suppress(OSError):
+                self._epoll.unregister(fd)
+
+else:
+    READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+    class _Poller:
+        """Says which descriptors are ready. One thread."""
+
+        def __init__(self) -> None:
+            self._selector = selectors.DefaultSelector()
+            self.close = self._selector.close
+
+        def watch(self, fd: int, event: int) -> None:
+            """Report *fd*, which is not watched, when it is ready."""
+            self._selector.register(fd, event)
+
+        def forget(self, fd: int) -> None:
+            """Report *fd* no more; it may be closed."""
+            self._selector.unregister(fd)
+
+        def wait(self) -> list[tuple[int, int]]:
+            """Return descriptors and what they are ready for; blocks."""
+            return [(key.fd, events) for key, events in self._selector.select()]
 
 
 class _Entry:
@@ -63,7 +111,10 @@ class RelayLoop:
         self._is_started = self._is_closed = False
         self._news: deque[_Entry] = deque()  # new or cancelled; any thread appends
         self._thread = OwnerThread(name, self._run)
-        self._entries: set[_Entry] = set()  # the thread's own, as is the selector
+        # The thread's own, as is the poller. By descriptor: what it belongs to, and
+        # whether that is its upstream.
+        self._entries: set[_Entry] = set()
+        self._ends: dict[int, tuple[_Entry, bool]] = {}
 
     def add(self, flow: Flow, on_over: Callable[[], object]) -> bool:
         """Relay *flow* from now on. Any thread; never blocks.
@@ -98,11 +149,11 @@ class RelayLoop:
         return True
 
     def _start(self) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._poller = _Poller()
         self._wake_up = os.pipe()
         for end in self._wake_up:
             os.set_blocking(end, False)
-        self._selector.register(self._wake_up[0], selectors.EVENT_READ)
+        self._poller.watch(self._wake_up[0], READ)
         self._thread.start()
         self._is_started = True
 
@@ -114,13 +165,14 @@ class RelayLoop:
 
     def _run(self) -> None:
         try:
+            wait, ends, wake_up = self._poller.wait, self._ends, self._wake_up[0]
             while not self._is_closed:
-                for key, _ in self._selector.select():
-                    if key.data is None:
-                        self._take_news()
-                    else:
-                        entry, is_upstream = key.data
+                for fd, _ in wait():
+                    if fd in ends:  # else it has just ended, together with its event
+                        entry, is_upstream = ends[fd]
                         self._advance(entry, may_read=is_upstream)
+                    elif fd == wake_up:
+                        self._take_news()
         finally:
             self._give_up()
 
@@ -132,43 +184,34 @@ class RelayLoop:
                 self._entries.add(entry)
                 # fires at once if it is too late already
                 entry.binding = entry.flow.token.bind(partial(self._tell, entry))
-            self._advance(entry, may_read=False)
+            if entry in self._entries:  # else it was cancelled as it ended
+                self._advance(entry, may_read=False)
 
     def _advance(self, entry: _Entry, *, may_read: bool) -> None:
-        if entry not in self._entries:
-            return  # an event that came together with its end
         flow = entry.flow
         try:
             flow.advance(may_read=may_read)
         except Exception:
             logger.exception("relaying failed")
             flow.give_up(ClientGoneError("relaying failed"))
-        self._watch(entry)
+        if entry.is_read is not flow.reads:
+            entry.is_read = flow.reads
+            self._watch(entry.upstream_fd, READ, (entry, True), flow.reads)
+        if entry.is_written is not flow.writes:
+            entry.is_written = flow.writes
+            self._watch(entry.client_fd, WRITE, (entry, False), flow.writes)
         if flow.is_over:
             self._end(entry)
 
-    def _watch(self, entry: _Entry) -> None:
-        """Watch the two sockets for what the flow waits for, and no more."""
-        reads, writes = entry.flow.reads, entry.flow.writes
-        if entry.is_read is not reads:
-            entry.is_read = reads
-            self._register(
-                entry.upstream_fd, selectors.EVENT_READ, (entry, True), reads
-            )
-        if entry.is_written is not writes:
-            entry.is_written = writes
-            self._register(
-                entry.client_fd, selectors.EVENT_WRITE, (entry, False), writes
-            )
-
-    def _register(
-        self, fd: int, event: int, data: tuple[_Entry, bool], is_on: bool
+    def _watch(
+        self, fd: int, event: int, end: tuple[_Entry, bool], is_on: bool
     ) -> None:
         if is_on:
-            self._selector.register(fd, event, data)
+            self._ends[fd] = end
+            self._poller.watch(fd, event)
         else:
-            # the descriptor may be closed; then the kernel has forgotten it already
-            self._selector.unregister(fd)
+            del self._ends[fd]
+            self._poller.forget(fd)
 
     def _end(self, entry: _Entry) -> None:
         self._entries.discard(entry)
@@ -185,4 +228,4 @@ class RelayLoop:
         for entry in tuple(self._entries):
             entry.flow.give_up(ClientGoneError("the server is ending"))
             self._end(entry)
-        self._selector.close()
+        self._poller.close()

@@ -117,6 +117,8 @@ class Passage:
         """
         try:
             data = self._read()
+            if data and self._source is Framing.CHUNKED:
+                return self._pass_chunked(data)
             return None if data is None else self._pass(data)
         except (OSError, ProtocolError, ClientGoneError) as exc:
             raise self._fail(exc) from exc
@@ -148,11 +150,11 @@ class Passage:
         return data
 
     def _pass(self, data: bytes) -> bytes:
-        if self._source is Framing.CHUNKED:
-            return self._pass_chunked(data)
         if data:
             self._payload.append(data)
             self.payload_bytes += len(data)
+        if self._source is Framing.CHUNKED:
+            raise TruncatedError("connection closed in the middle of a chunk")
         if self._source is Framing.LENGTH:
             if not data:
                 raise TruncatedError(f"connection closed {self._left} bytes early")
@@ -170,8 +172,6 @@ class Passage:
         return chunk + LAST_CHUNK if ends else chunk
 
     def _pass_chunked(self, data: bytes) -> bytes:
-        if not data:
-            raise TruncatedError("connection closed in the middle of a chunk")
         tracker = self._tracker
         passed = tracker.feed(data)
         self.payload_bytes = tracker.payload_bytes
