@@ -8,6 +8,7 @@ model is the upstream, with all features on.
 import enum
 import http.client
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -146,8 +147,10 @@ def running(
 @contextmanager
 def launched(words: Sequence[str], log: Path) -> "Iterator[subprocess.Popen[bytes]]":
     """Run a command until the block ends."""
+    env = dict(os.environ)
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled
     with log.open("ab") as out:
-        process = subprocess.Popen(words, stdout=out, stderr=out)
+        process = subprocess.Popen(words, stdout=out, stderr=out, env=env)
     try:
         yield process
     finally:

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, Self
 from swapper.config import Config
 from swapper.process import raise_open_files
 from swapper.reloader import ConfigFiles, Reloader
-from swapper.runtime import SHUTDOWN_BUDGET_S, App
+from swapper.runtime import SHUTDOWN_BUDGET_S, App, warm_up
 from swapper.server import SwapperServer
 from swapper.sync import CancelToken, OwnerThread
 from swapper.sync.affinity import AFFINITY
@@ -96,6 +96,7 @@ def serve(
             governor.start()
         elif running.cpus != AFFINITY.all_cpus:
             AFFINITY.restrict(running.cpus)
+        warm_up()
         settle()
         while signals.wait() == signal.SIGHUP:
             reloader.reload("SIGHUP")

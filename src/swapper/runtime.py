@@ -33,10 +33,12 @@ from swapper.record.database import StoreError
 from swapper.record.known import KnownTimes
 from swapper.record.row import Finished
 from swapper.record.store import Store, Stored
+from swapper.relay import Upstream
 from swapper.router import LocalRouter, Notify, Preloader
 from swapper.scheduler import SwapTime, make_scheduler, queue_rules
 from swapper.web.app import WebApp
 from swapper.web.feed import EventHub
+from swapper.web.json_edit import JsonDocument
 from swapper.web.profiles import ActiveProfile
 from swapper.web.services import Services, upstream_keys
 from swapper.web.tracking import Tracker
@@ -55,6 +57,16 @@ _LEVELS: Final = {
     "warn": logging.WARNING,
     "error": logging.ERROR,
 }
+
+
+def warm_up() -> None:
+    """Do what the first request would have to wait for. Any thread; once is enough.
+
+    Some imports and patterns are made when they are first needed, for the server to
+    listen the sooner; this is the time between.
+    """
+    Upstream("http://127.0.0.1", "nobody").close()
+    JsonDocument(b'{"messages":[]}')
 
 
 class App:

@@ -6,6 +6,8 @@ tried twice.
 """
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 WS: Final = rb"[ \t\r\n]*+"
@@ -37,20 +39,37 @@ string: Final = re.compile(STRING)
 scalar: Final = re.compile(SCALAR)
 
 
+class Patterns(dict[bytes, re.Pattern[bytes]]):
+    """Patterns by a name, each compiled on first use, which takes milliseconds."""
+
+    def __init__(self, sources: Mapping[bytes, bytes]) -> None:
+        """Take what they are made of."""
+        super().__init__()
+        self._sources = sources
+
+    def __missing__(self, name: bytes) -> re.Pattern[bytes]:
+        """Return the pattern *name*."""
+        made = self[name] = re.compile(self._sources[name])
+        return made
+
+
+@lru_cache(maxsize=64)
 def run_of_members(but: bytes = b"") -> re.Pattern[bytes]:
     """Return the pattern of as many members as there are, each with its comma.
 
     Args:
         but: a lookahead at the key, for members at which the run ends.
     """
-    key = but + STRING
-    return re.compile(rb"(?:%b%b%b:%b%b%b,)*+" % (WS, key, WS, WS, VALUE, WS))
+    return re.compile(_members(but + STRING))
 
 
-runs: Final = {
-    b"{": run_of_members(),
-    b"[": re.compile(rb"(?:%b%b%b,)*+" % (WS, VALUE, WS)),
-}
+def _members(key: bytes) -> bytes:
+    return rb"(?:%b%b%b:%b%b%b,)*+" % (WS, key, WS, WS, VALUE, WS)
+
+
+runs: Final = Patterns(
+    {b"{": _members(STRING), b"[": rb"(?:%b%b%b,)*+" % (WS, VALUE, WS)}
+)
 """By opening bracket: as many parts as there are, each with the comma behind it."""
 
 closers: Final = {b"{": b"}", b"[": b"]"}

@@ -5,10 +5,10 @@ where ``factory(config: Config) -> Planner``.
 """
 
 from collections.abc import Callable, Mapping
-from importlib import metadata
 
 from swapper.config.schema import Config
 from swapper.core.errors import ConfigError, ConfigProblem
+from swapper.core.plugins import registered
 from swapper.planner.base import Planner
 from swapper.planner.budget import BudgetPlanner
 from swapper.planner.group import GroupPlanner
@@ -32,10 +32,10 @@ def make_planner(name: str, config: Config) -> Planner:
     """
     factory = _BUILT_IN.get(name)
     if factory is None:
-        found = metadata.entry_points(group=_ENTRY_POINTS, name=name)
+        found = registered(_ENTRY_POINTS, name)
         if not found:
             raise ConfigError(
                 ConfigProblem("routing.router.use", f"there is no router {name!r}")
             )
-        factory = next(iter(found)).load()
+        factory = found[0].load()
     return factory(config)

@@ -63,13 +63,13 @@ class Wanted:
         is_kept: the value itself is kept, unless it is an object that has something to
             look for inside.
         inside: what is looked for in its members.
-        others: members that are none of these, as many as there are.
+        but: pattern of keys that are one of these, see ``run_of_members``.
     """
 
     path: str
     is_kept: bool
     inside: Mapping[bytes, "Wanted"]
-    others: re.Pattern[bytes]
+    but: bytes
 
 
 def wanted(paths: Iterable[str]) -> Wanted:
@@ -87,8 +87,8 @@ def _wanted(path: str, names: list[list[str]]) -> Wanted:
         for first in firsts
     }
     sought = b"|".join(map(re.escape, inside))
-    others = rb'(?!"(?:%b)"|"[^"\\]*+\\)' % sought  # what has escapes is looked into
-    return Wanted(path, [] in names, inside, run_of_members(others))
+    but = rb'(?!"(?:%b)"|"[^"\\]*+\\)' % sought  # what has escapes is looked into
+    return Wanted(path, [] in names, inside, but)
 
 
 class JsonStream:
@@ -250,7 +250,7 @@ class JsonStream:
         if not is_wanted:
             run = runs[opener]
         elif opener == b"{":
-            run = self._levels[-1].others
+            run = run_of_members(self._levels[-1].but)
         else:
             return at
         end = _end(run.match(text, at), at)

@@ -6,7 +6,7 @@ of request and answer.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from swapper.net.hangup import HangupWatcher
 from swapper.net.http1 import Framing, Headers
@@ -20,15 +20,12 @@ from swapper.relay.headers import (
     with_upgrade,
 )
 from swapper.relay.passage import Passage
-from swapper.relay.transport import (
-    RelayRequest,
-    RelayResponse,
-    UpstreamAdapter,
-    UpstreamSession,
-)
 from swapper.relay.tunnel import Tunnel
 from swapper.relay.upload import SMALL_BYTES, BodySource, read_all
 from swapper.sync import CancelToken
+
+if TYPE_CHECKING:
+    from swapper.relay.transport import RelayResponse
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen: that takes twice as long to make
@@ -167,13 +164,15 @@ class Upstream:
         Raises:
             ValueError: *base_url* is not usable.
         """
+        # requests and urllib3 are a good part of the start's time and memory
+        from swapper.relay import transport  # noqa: PLC0415 - see above
+
         self._endpoint = parse_endpoint(base_url)
         self._authority = self._endpoint.authority
-        self._url = self._endpoint.url
-        self._adapter = UpstreamAdapter(
+        self._adapter = transport.UpstreamAdapter(
             self._endpoint, label, timeouts or Timeouts(), watcher
         )
-        self._session = UpstreamSession(self._adapter)
+        self._session = transport.UpstreamSession(self._adapter)
 
     def forward(self, request: UpstreamRequest, token: CancelToken) -> UpstreamResponse:
         """Send *request* and return the answer as soon as its head is there.
@@ -222,7 +221,7 @@ class Upstream:
 
     def _send(
         self, request: UpstreamRequest, token: CancelToken, *, is_upgrade: bool
-    ) -> RelayResponse:
+    ) -> "RelayResponse":
         length = request.length
         headers = request_headers(
             request.headers,
@@ -243,13 +242,10 @@ class Upstream:
             token,
             is_upgrade=is_upgrade,
         )
-        reply = self._session.send(
-            RelayRequest(self._url, sent), stream=True, proxies={}
-        )
-        return cast("RelayResponse", reply)  # our adapter makes nothing else
+        return self._session.ask(sent)
 
 
-def _response(reply: RelayResponse) -> UpstreamResponse:
+def _response(reply: "RelayResponse") -> UpstreamResponse:
     head = reply.head
     headers = response_headers(head.headers, status=head.status)
     body = cast("AnswerBody", reply.raw)

@@ -6,11 +6,11 @@ where ``factory(inputs: SchedulerInputs) -> Scheduler``.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Final, TypeAlias
 
 from swapper.config.schema import Config
 from swapper.core.errors import ConfigError, ConfigProblem
+from swapper.core.plugins import registered
 from swapper.planner.base import Planner
 from swapper.scheduler.adaptive import AdaptiveScheduler
 from swapper.scheduler.base import QueueRules, Scheduler
@@ -95,11 +95,11 @@ def make_scheduler(
     name = config.scheduler
     factory = _BUILT_IN.get(name)
     if factory is None:
-        found = metadata.entry_points(group=_ENTRY_POINTS, name=name)
+        found = registered(_ENTRY_POINTS, name)
         if not found:
             problem = f"there is no scheduler {name!r}"
             raise ConfigError(ConfigProblem("routing.scheduler.use", problem))
-        factory = next(iter(found)).load()
+        factory = found[0].load()
     times = MemorySwapTimes() if swap_times is None else swap_times
     return factory(
         SchedulerInputs(

@@ -25,6 +25,7 @@ from swapper.core.json_grammar import (
     STRING,
     VALUE,
     WS,
+    Patterns,
     blanks,
     closers,
     runs,
@@ -46,13 +47,13 @@ _CONTROLS: Final = bytes(range(0x20))
 
 _escapes: Final = re.compile(rb"(?:%b%b)*+" % (ESCAPE, PLAIN))
 # What fits nothing is taken whole, so that ``findall`` never searches.
-_part: Final = {
-    b"{": re.compile(
-        rb"(%b)(%b)(%b:%b)(%b)(%b)([,}])|.++" % (WS, STRING, WS, WS, VALUE, WS),
-        re.DOTALL,
-    ),
-    b"[": re.compile(rb"(%b)()()(%b)(%b)([,\]])|.++" % (WS, VALUE, WS), re.DOTALL),
-}
+_part: Final = Patterns(
+    {
+        b"{": rb"(?s)(%b)(%b)(%b:%b)(%b)(%b)([,}])|.++"
+        % (WS, STRING, WS, WS, VALUE, WS),
+        b"[": rb"(?s)(%b)()()(%b)(%b)([,\]])|.++" % (WS, VALUE, WS),
+    }
+)
 # Values are thrown away, so numbers need not be made.
 _parser: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import metadata
 from types import MappingProxyType
 from typing import Final
 
@@ -13,6 +12,7 @@ from swapper.config.document import shortened
 from swapper.config.report import Report
 from swapper.config.schema import DEFAULT_GROUP, Config, GroupConfig, ModelConfig
 from swapper.core.ids import ModelId
+from swapper.core.plugins import registered
 
 _GROUP: Final = "group"
 _MATRIX: Final = "matrix"
@@ -87,16 +87,12 @@ def _router_of(document: Section, router: Section, settings: Section) -> str:
 
 def _is_router(name: str) -> bool:
     """Tell whether *name* is one of ours, "" or one that a package registers."""
-    return name in ("", *_ROUTERS) or bool(
-        metadata.entry_points(group=_PLANNER_ENTRY_POINTS, name=name)
-    )
+    return name in ("", *_ROUTERS) or bool(registered(_PLANNER_ENTRY_POINTS, name))
 
 
 def _scheduler_of(scheduler: Section) -> str:
     use = scheduler.text("use") or _SCHEDULERS[0]
-    if use not in _SCHEDULERS and not metadata.entry_points(
-        group=_SCHEDULER_ENTRY_POINTS, name=use
-    ):
+    if use not in _SCHEDULERS and not registered(_SCHEDULER_ENTRY_POINTS, use):
         known = " or ".join(_SCHEDULERS)
         scheduler.error("use", f'must be {known}, not "{shortened(use)}"')
     return use
