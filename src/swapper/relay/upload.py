@@ -16,6 +16,8 @@ from swapper.relay.connection import Connection
 
 PIECE_BYTES: Final = 1 << 18
 SMALL_BYTES: Final = 1 << 16
+_LOOK_EVERY_BYTES: Final = 1 << 20
+"""So much is sent between two looks for an early answer while nothing holds it up."""
 
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -92,6 +94,7 @@ class Upload:
     __slots__ = (
         "_connection",
         "_is_dropped",
+        "_looks_in_bytes",
         "_pending",
         "_pieces",
         "failure",
@@ -105,6 +108,7 @@ class Upload:
         self._pieces = outgoing
         self._pending = memoryview(b"")
         self._is_dropped = False
+        self._looks_in_bytes = 0  # sent in one go until then, if it goes at all
         self.is_finished = False
         self.failure: OSError | None = None
 
@@ -147,17 +151,22 @@ class Upload:
             self._wait()
         else:
             self._pending = self._pending[sent:]
+            self._looks_in_bytes -= sent
 
     def _wait(self) -> None:
         """Sleep until the socket takes or has more; a hang-up ends it as well."""
         poll = select.poll()
         poll.register(self._connection.sock, select.POLLIN | select.POLLOUT)
         poll.poll()
+        self._looks_in_bytes = 0
 
     def _has_answer(self) -> bool:
         connection = self._connection
         if connection.reader.buffered:
             return True
+        if self._looks_in_bytes > 0:
+            return False
+        self._looks_in_bytes = _LOOK_EVERY_BYTES
         if connection.is_quiet():
             return False
         try:

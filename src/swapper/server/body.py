@@ -76,7 +76,14 @@ class RequestBody:
         )
 
     def read1(self, limit_bytes: int) -> bytes:
-        """Return what is there; b"" at the end of the body."""
+        """Return what is there; b"" at the end of the body.
+
+        For whoever wants nothing of ``stream``, which it overtakes.
+
+        Raises:
+            ClientGoneError: the client broke off.
+            BadRequestError: malformed chunks.
+        """
         if self._awaits_continue:
             self._awaits_continue = False
             self._send_continue()

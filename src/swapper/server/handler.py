@@ -148,6 +148,8 @@ class RequestHandler(WSGIRequestHandler):
         )
         environ["swapper.client"] = client
         environ["wsgi.input"] = body.stream
+        if not body.is_complete:
+            environ["swapper.body"] = body
         self.environ, self._response, self._body = environ, response, body
         try:
             self.run_wsgi()

@@ -11,7 +11,7 @@ import io
 import json
 import tempfile
 from dataclasses import dataclass
-from typing import IO, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import parse_qsl, urlencode
 
 from werkzeug.http import parse_options_header
@@ -20,7 +20,7 @@ from swapper.core.errors import BadRequestError, NotFoundError
 from swapper.web.json_edit import JsonDocument, encode
 from swapper.web.json_path import parse_path
 from swapper.web.multipart import MultipartScanner
-from swapper.web.request import Request
+from swapper.web.request import Pieces, Request
 
 NO_MODEL: Final = "no model id could be identified"
 """The answer to a request that names no model, or one that is switched off."""
@@ -128,7 +128,7 @@ def find_model(request: Request) -> ModelRequest:
 def unread_body(request: Request) -> tuple[bytes | Readable | None, int | None]:
     """Return the body as it comes from the client, and its length if known."""
     length = request.content_length
-    return (None if length == 0 else _Input(request.input)), length
+    return (None if length == 0 else request.pieces), length
 
 
 def body_with_name(
@@ -220,7 +220,7 @@ def _is_true(sources: list[bytes]) -> bool:
 def _from_form(request: Request) -> ModelRequest:
     raw = request.input.read(_MAX_FORM_BYTES + 1)
     if len(raw) > _MAX_FORM_BYTES:
-        rest = _Input(request.input)
+        rest = Pieces(request.input)
         return ModelRequest("", _Joined(raw, rest), request.content_length)
     text = raw.decode("latin-1")
     body, length = _as_it_came(raw, request.content_length)
@@ -262,18 +262,6 @@ def _from_multipart(request: Request, kind: str) -> ModelRequest:
     )
 
 
-class _Input:
-    """``wsgi.input`` with ``read1``, which not every server has."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._read = getattr(stream, "read1", stream.read)
-
-    def read1(self, limit_bytes: int, /) -> bytes:
-        """Return what is there; see ``Readable``."""
-        data: bytes = self._read(limit_bytes)
-        return data
-
-
 class _Joined:
     """What has been read of a body, then the rest of it."""
 
@@ -290,7 +278,7 @@ class _SpooledForm:
     """A multipart body: what had to be read to find the model, then the rest."""
 
     def __init__(self, request: Request, scanner: MultipartScanner) -> None:
-        self._input = _Input(request.input)
+        self._input = request.pieces
         self._scanner = scanner
         self._spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 - closed with the response
         request.on_close(self._spool.close)
@@ -331,7 +319,7 @@ class _SpooledForm:
         self._copy(out, None)
         length = out.tell()
         out.seek(0)
-        return _Input(out), length
+        return Pieces(out), length
 
     def read1(self, limit_bytes: int, /) -> bytes:
         """Return the spooled part first, then what arrives."""

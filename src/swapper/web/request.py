@@ -141,6 +141,12 @@ class Request:
         return cast("IO[bytes]", self.environ["wsgi.input"])
 
     @property
+    def pieces(self) -> "Pieces":
+        """Return the body to be read as it comes; not if ``input`` has been read."""
+        # our server's own, without the buffer that a file needs
+        return Pieces(self.environ.get("swapper.body") or self.input)
+
+    @property
     def content_length(self) -> int | None:
         """Return the body's length in bytes; None if it is chunked.
 
@@ -155,6 +161,19 @@ class Request:
         if not (text.isascii() and text.isdigit()):
             raise BadRequestError(f"Content-Length {text!r} is not a number")
         return int(text)
+
+
+class Pieces:
+    """A body, or a file, with ``read1``, which not every server's input has."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """Read *stream* from where it stands."""
+        self._read = getattr(stream, "read1", None) or stream.read
+
+    def read1(self, limit_bytes: int, /) -> bytes:
+        """Return what is there, at least one byte; b"" at the end."""
+        data: bytes = self._read(limit_bytes)
+        return data
 
 
 def _split_target(environ: "WSGIEnvironment") -> tuple[str, str]:
