@@ -140,6 +140,7 @@ class App:
         self._is_closed = False
         self._preloader = Preloader(self.router)
         self._store.start()
+        self._services.books.start()
         self._performance.start()
         self.router.start()
         self._preloader.load(config.preload)
@@ -184,6 +185,7 @@ class App:
         planner = make_planner(config.router, config)
         with self._reload_lock:
             before, old = self.config, self._generation.web
+            self._services.books.settle()  # rows that belong to the store as it was
             self._store.use(config.store_path, config.metrics_max_in_memory)
             if config.store_path != before.store_path:
                 self._services.tracker.captures.forget()  # ids begin anew
@@ -224,6 +226,7 @@ class App:
         self._performance.close()
         self._services.close()
         self._host.close()
+        self._services.books.close()
         self._store.close()
         logging.getLogger("swapper").removeHandler(self._handler)
         self.logs.close()

@@ -279,3 +279,15 @@ def test_killed_three_times_at_work_no_row_that_was_shown_is_lost(
     assert {id_: there.get(id_) for id_ in shown} == {
         id_: row | captured for id_, row in shown.items()
     }
+
+
+def test_an_orderly_end_loses_no_row_and_no_line(tmp_path: Path) -> None:
+    """Not even those of requests whose books are not kept when the signal comes."""
+    with SwapperProgram(tmp_path, stored(tmp_path / "activity.db")) as program:
+        ids = [program.chat("m1").header("X-Request-Id") for _ in range(40)]
+        assert program.stop() == 0
+    with closing(sqlite3.connect(tmp_path / "activity.db")) as connection:
+        rows = connection.execute("SELECT request_id FROM activity ORDER BY id")
+        assert [id_ for (id_,) in rows] == ids
+    lines = [line for line in program.lines if "POST /v1/chat/completions" in line]
+    assert [line.rpartition("request_id=")[2] for line in lines] == ids

@@ -55,6 +55,18 @@ def test_requests_and_swaps_are_counted(program: SwapperProgram) -> None:
     assert ("swapper_model_resident_memory_bytes", "b") not in values
 
 
+def test_whoever_has_an_answer_finds_it_counted(program: SwapperProgram) -> None:
+    """And in the log, although a thread keeps the books a moment later."""
+    sample = "swapper_requests_total", "a", ROUTE, "2xx"
+    before = metrics(program)[sample]
+    for count in range(1, 21):
+        request_id = program.chat("a").header("X-Request-Id") or "none"
+        if count % 2:
+            assert metrics(program)[sample] == before + count
+        else:
+            assert request_id in program.call("/logs").body.decode()
+
+
 def test_what_goes_on_at_the_moment_is_a_gauge(program: SwapperProgram) -> None:
     with ThreadPoolExecutor(2) as pool, EventClient(program.url) as listener:
         listener.in_flight("snapshot")

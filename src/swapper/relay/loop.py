@@ -4,7 +4,7 @@ A stream of tokens is long and mostly silent: a thread of its own for each would
 memory and, from a few dozen on, more time in switching than in relaying. Here one
 thread sleeps in the kernel for all of them. It never waits for a single one: every
 read and write is of the kind that fails rather than waits, and what is told to
-observers and owners on the way must not block.
+tracks and owners on the way must not block.
 """
 
 import logging

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from swapper.config import Config
+from swapper.core.clock import unix_time
 from swapper.core.errors import (
     CancelledError,
     ClientGoneError,
@@ -20,6 +21,7 @@ from swapper.net.http1 import Framing, lower_names
 from swapper.relay import Passage
 from swapper.sync import CancelToken
 from swapper.web.auth import KeyCheck
+from swapper.web.books import Books
 from swapper.web.browser import preflight, refuse_cross_site
 from swapper.web.client import client_ip
 from swapper.web.errors import error_response
@@ -62,6 +64,7 @@ class WebApp:
 
     def __init__(self, config: Config, services: Services) -> None:
         self._clients = services.clients
+        self._books = services.books
         self._retired = CancelToken()
         self._routes = _routes(config, services, self._retired)
 
@@ -80,7 +83,7 @@ class WebApp:
         current_request.set(request.id)
         response = self._respond(request)
         _name_request(response, request.id)
-        body = _Body(request, response, started_s)
+        body = _Body(request, response, started_s, self._books)
         try:
             start_response(response.status_line, response.headers)
         except BaseException:
@@ -126,7 +129,7 @@ def _routes(config: Config, services: Services, retired: CancelToken) -> Routes:
     comfy = ComfyRoutes(config, service)
     events = EventRoutes(config, services, retired)
     performance = PerformanceRoutes(services.performance, services.hardware)
-    log = LogRoutes(config, services.logs, services.ending)
+    log = LogRoutes(config, services.logs, services.ending, services.books)
     activity = ActivityRoutes(services.store, captures.__contains__)
     capture = CaptureRoutes(captures)
     guard = KeyCheck(config.api_keys).guard
@@ -186,21 +189,27 @@ class _Whole(list[bytes]):
 
 
 class _Body:
-    """The response body as the server sees it: counted, and closed exactly once."""
+    """The response body as the server sees it: counted, and closed exactly once.
 
-    def __init__(self, request: Request, response: Response, started_s: float) -> None:
+    When it has ended it goes to the books.
+    """
+
+    def __init__(
+        self, request: Request, response: Response, started_s: float, books: Books
+    ) -> None:
         self._request = request
         self._response = response
         self._started_s = started_s
+        self._ended_s = self._ended_at = 0.0
         self._pieces: Iterator[bytes] = iter(response.body)
         self._bytes = 0
         self._is_complete = False
         self._passage: Passage | None = None
-        self._observers = tuple(request.observers)
-        for observer in self._observers:
-            observer.head(response.status, response.headers)
+        self._track = request.track
+        if self._track is not None:
+            self._track.head(response.status, response.headers)
         self._closers: list[Callable[[], object]] = [*request.closers]
-        self._books: list[Callable[[], object]] = [self._end_observers, self._log]
+        self._books: Books | None = books  # None once it is there
         close_body = getattr(response.body, "close", None)
         if close_body is not None:
             self._closers.insert(0, close_body)
@@ -242,49 +251,77 @@ class _Body:
     def finished(self, pieces: list[bytes]) -> "_Whole":
         """Return a body that is there already, so that one send can take it all.
 
-        Only the books are kept when the server closes it: the client need not wait
-        for them.
+        It has ended before that, so whoever has got it finds it in the books.
         """
         for piece in pieces:
             self._see(piece)
         self._is_complete = True
-        _run_each(self._closers)
+        self._end()
         return _Whole(pieces, self.close)
 
     def close(self) -> None:
         """Run what waits for the end of the response, each once."""
         if self._passage is not None:
             self._is_complete = self._passage.is_complete
-        _run_each(self._closers)
-        _run_each(self._books)
+        self._end()
         current_request.set("")  # of the thread that ends it, mostly the request's own
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how much is in memory until the books are kept; see ``Ended``."""
+        return 0 if self._track is None else self._track.held_bytes
+
+    def keep(self) -> None:
+        """Keep the books, and write the line of the access log. See ``Ended``."""
+        current_request.set(self._request.id)
+        if self._track is not None:
+            self._track.keep()
+        self._log()
+        current_request.set("")
 
     def _see(self, piece: bytes) -> None:
         self._bytes += len(piece)
-        for observer in self._observers:
-            observer.piece(piece)
+        if self._track is not None:
+            self._track.piece(piece)
 
-    def _end_observers(self) -> None:
-        for observer in self._observers:
-            observer.end(is_complete=self._is_complete)
+    def _end(self) -> None:
+        _run_each(self._closers)
+        books, self._books = self._books, None
+        if books is not None:
+            self._ended_s, self._ended_at = unix_time(), time.monotonic()
+            self._pieces = iter(())  # need not be held any longer
+            self._response.body = ()
+            if self._track is not None:
+                self._track.end(is_complete=self._is_complete)
+            books.add(self)
 
     def _log(self) -> None:
         request = self._request
-        if request.path.startswith(_UNLOGGED):
+        if request.path.startswith(_UNLOGGED) or not logger.isEnabledFor(logging.INFO):
             return
         environ = request.environ
-        logger.info(
+        record = logger.makeRecord(
+            logger.name,
+            logging.INFO,
+            __file__,
+            0,
             'Request %s "%s %s %s" %d %d "%s" %.3fs',
-            _printable(client_ip(environ)),
-            request.method,
-            _printable(environ.get("PATH_INFO", "")),
-            environ.get("SERVER_PROTOCOL", ""),
-            self._response.status,
-            self._bytes,
-            _printable(request.header("User-Agent")),
-            time.monotonic() - self._started_s,
-            extra={"request_id": request.id},  # whatever thread ends the response
+            (
+                _printable(client_ip(environ)),
+                request.method,
+                _printable(environ.get("PATH_INFO", "")),
+                environ.get("SERVER_PROTOCOL", ""),
+                self._response.status,
+                self._bytes,
+                _printable(request.header("User-Agent")),
+                self._ended_at - self._started_s,
+            ),
+            None,
+            extra={"request_id": request.id},
         )
+        record.created = self._ended_s
+        record.msecs = self._ended_s % 1 * 1000
+        logger.handle(record)
 
 
 def _run_each(calls: list[Callable[[], object]]) -> None:

@@ -16,7 +16,6 @@ from swapper.core.errors import BadRequestError
 from swapper.net.http1 import Headers, Table
 from swapper.relay import is_upgrade
 from swapper.web.client import Client
-from swapper.web.response import ResponseObserver
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -47,8 +46,7 @@ class Request:
         id: names the request in logs and for client and upstream, who see it as
             ``X-Request-Id``: the client's own if that is a sane one.
         closers: what runs, each once, when the response has ended.
-        observers: who sees the response pass.
-        track: keeps the books, once the request's model is known.
+        track: sees the response pass, once the request's model is known.
         rest: for subtree routes, the raw path after the route's prefix, without a
             leading slash; set by the router table.
         used_key: the entry of ``apiKeys`` that let the request in, "" if no key was
@@ -67,15 +65,10 @@ class Request:
         self.metadata: dict[str, str] = {}
         self.is_metered = False
         self.closers: list[Callable[[], object]] = []
-        self.observers: list[ResponseObserver] = []
         self.track: Track | None = None
         self._headers: Headers | None = environ.get("swapper.raw_headers")
         asked = environ.get("HTTP_X_REQUEST_ID", "")
         self.id: str = asked if _SANE_ID.fullmatch(asked) else _new_id()
-
-    def observe(self, observer: ResponseObserver) -> None:
-        """Let *observer* see the response, from its head on."""
-        self.observers.append(observer)
 
     def on_close(self, callback: Callable[[], object]) -> None:
         """Run *callback* once the response has ended, in whatever way."""

@@ -1,10 +1,10 @@
 """What a handler returns: status, headers, and a body that may still be coming."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
 from swapper.core.json import JsonValue
 
@@ -36,32 +36,6 @@ class Response:
             return f"{self.status} {HTTPStatus(self.status).phrase}"
         except ValueError:
             return f"{self.status} Unknown"
-
-
-class ResponseObserver(Protocol):
-    """Sees a response pass on its way to the client.
-
-    Called in the thread that relays at that moment, never in two at once. Must be quick:
-    it stands between the client and every other stream of that thread. Must not raise,
-    and cannot change anything.
-    """
-
-    def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        """Take the head, once, before it is sent."""
-        ...
-
-    def piece(self, data: bytes) -> None:
-        """Take the next piece of the body, without any transfer coding."""
-        ...
-
-    def end(self, *, is_complete: bool) -> None:
-        """Take the end, exactly once, also if there was no head.
-
-        Args:
-            is_complete: the body came to its end; False if it broke off or the client
-                left.
-        """
-        ...
 
 
 def text_response(

@@ -11,6 +11,7 @@ from swapper.record.store import Store
 from swapper.relay import UpstreamKey, Upstreams
 from swapper.router import LocalRouter
 from swapper.sync import CancelToken
+from swapper.web.books import Books
 from swapper.web.client import ClientWatch
 from swapper.web.feed import EventHub
 from swapper.web.profiles import ActiveProfile
@@ -36,6 +37,7 @@ class Services:
     performance: PerformanceMonitor
     counters: RequestCounters
     memory: Callable[[], Mapping[str, ProcessMemory]]
+    books: Books = field(default_factory=Books)
     upstreams: Upstreams = field(default_factory=Upstreams)
     clients: ClientWatch = field(default_factory=ClientWatch)
     ending: CancelToken = field(default_factory=CancelToken)

@@ -1,19 +1,18 @@
 """Requests to models while they are served: who is there, and what became of them.
 
-A route that has found its model begins a ``Track``. It sees the response pass, and
-when that has ended, in whatever way, makes one ``Finished`` of it for everybody who
-keeps books.
+A route that has found its model begins a ``Track``. It sees the response pass and notes
+its end, whatever that is; the thread of the books makes one ``Finished`` of it for
+everybody who keeps some.
 """
 
 import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 from urllib.parse import unquote
 
 from swapper.core.clock import unix_time
-from swapper.record.captures import Captures, Readable
+from swapper.record.captures import Captures, Draft, Readable
 from swapper.record.figures import NO_USAGE
 from swapper.record.row import Finished
 from swapper.record.tap import Answer, ResponseTap
@@ -21,13 +20,16 @@ from swapper.router import Lease
 from swapper.web.request import Request
 
 Keeper: TypeAlias = Callable[[Finished], None]
-"""Takes a finished request; any thread, must neither block nor raise."""
+"""Takes a finished request; the thread ``books``, must neither block nor raise."""
 
 _UNSEEN: Final = Answer(usage=NO_USAGE, is_worth_keeping=False)
 
+_HELD_BYTES: Final = 1 << 14
+"""An answer of one piece that is no longer than this is looked into by the thread of the
+books, for which it is held."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+
+class Subject(NamedTuple):
     """What a request turned out to be.
 
     Attributes:
@@ -42,13 +44,13 @@ class Subject:
     """
 
     model: str
-    peer: str = ""
-    is_known: bool = True
     route: str
     path: str
     target: str
     is_listed: bool
     is_recorded: bool
+    peer: str = ""
+    is_known: bool = True
 
 
 class Watcher(Protocol):
@@ -68,9 +70,11 @@ class Watcher(Protocol):
 
 
 class Track:
-    """One request to a model, from the moment its model is known. A ``ResponseObserver``.
+    """One request to a model, from the moment its model is known.
 
-    Written by the thread that serves or relays; others may read what is public.
+    Written by the thread that serves or relays, until the end; others may read what is
+    public. In that thread nothing may block or take long, for it stands between the
+    client and every other stream of that thread.
 
     Attributes:
         number: counts the requests of this swapper, from 1.
@@ -86,9 +90,14 @@ class Track:
 
     __slots__ = (
         "_draft",
+        "_ended_at",
+        "_ended_s",
         "_error",
         "_first_byte_at",
+        "_held",
+        "_is_complete",
         "_load_s",
+        "_look",
         "_outcome",
         "_queue_s",
         "_tap",
@@ -122,11 +131,15 @@ class Track:
         self._load_s = 0.0
         self._outcome = 0
         self._error = ""
-        self._draft = self._tap = None
-        if subject.is_recorded:
+        self._ended_s = self._ended_at = 0.0
+        self._is_complete = False
+        self._draft: Draft | None = None
+        self._held = b""
+        self._tap: ResponseTap | None = None
+        self._look: Callable[[bytes], None] | None = None  # the tap's
+        if subject.is_recorded and tracker.captures.budget_bytes:
             path = unquote(subject.path)
             self._draft = tracker.captures.draft(path, request.headers)
-            self._tap = ResponseTap(subject.target, self._draft)
 
     def granted(self, lease: Lease, priority: int) -> None:
         """Note how the time until now was spent, and the model's priority."""
@@ -153,34 +166,75 @@ class Track:
         """Note what went wrong behind a response that had begun as a success."""
         self._outcome, self._error = status, message
 
-    # --- ResponseObserver ---------------------------------------------------------
+    # --- while the response passes ------------------------------------------------
 
     def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        """Take the response's head."""
+        """Take the response's head, once, before it is sent."""
         self._first_byte_at = time.monotonic()
         self.status, self.headers = status, headers
-        if self._tap is not None:
-            self._tap.head(status, headers)
         self._tracker.answered(self)
 
     def piece(self, data: bytes) -> None:
-        """Count a piece of the body, and look into it."""
+        """Take the next piece of the body, without any transfer coding."""
         self.resp_bytes += len(data)
-        if self._tap is not None:
-            self._tap.piece(data)
+        if self._look is not None:
+            self._look(data)
+        elif data and self.subject.is_recorded:
+            self._first_piece(data)
 
     def end(self, *, is_complete: bool) -> None:
-        """Make the books."""
-        tap, draft = self._tap, self._draft
-        answer = _UNSEEN if tap is None else tap.end(is_complete=is_complete)
-        finished = self._finished(answer, is_complete=is_complete)
+        """Take the end, exactly once, also if there was no head.
+
+        Args:
+            is_complete: the body came to its end; False if it broke off or the client
+                left.
+        """
+        self._ended_s, self._ended_at = unix_time(), time.monotonic()
+        self._is_complete = is_complete
+        self._tracker.ended(self)
+
+    def _first_piece(self, data: bytes) -> None:
+        """Hold a first piece that may be all, or begin to look into what passes."""
+        if not self._held and len(data) <= _HELD_BYTES:
+            self._held = data
+            return
+        self._tapped().piece(data)
+
+    def _tapped(self) -> ResponseTap:
+        """Return what looks into the response; it has seen what has passed."""
+        tap = self._tap
+        if tap is None:
+            tap = self._tap = ResponseTap(self.subject.target, self._draft)
+            self._look = tap.piece
+            if self._first_byte_at is not None:
+                tap.head(self.status, self.headers)
+            if self._held:
+                tap.piece(self._held)
+                self._held = b""
+        return tap
+
+    # --- after the end -------------------------------------------------------------
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how much of the bodies is in memory for the books' sake."""
+        draft = self._draft
+        return len(self._held) + (0 if draft is None else draft.held_bytes)
+
+    def keep(self) -> None:
+        """Make the books. Once, the thread ``books``."""
+        draft, is_complete = self._draft, self._is_complete
+        answer = _UNSEEN
+        if self.subject.is_recorded:
+            answer = self._tapped().end(is_complete=is_complete)
+        finished = self._finished(answer)
         if draft is not None and answer.is_worth_keeping:
             has_body = answer.has_body and not self._outcome
             draft.end(finished.req_path, self.headers, has_body=has_body)
             self._tracker.captures.hold(finished, draft)
-        self._tracker.finish(self, finished)
+        self._tracker.keep(finished)
 
-    def _finished(self, answer: Answer, *, is_complete: bool) -> Finished:
+    def _finished(self, answer: Answer) -> Finished:
         subject, first = self.subject, self._first_byte_at
         return Finished(
             request_id=self.request.id,
@@ -194,22 +248,22 @@ class Track:
             status=self._outcome or self.status,
             resp_content_type=self._content_type(),
             resp_bytes=self.resp_bytes,
-            is_truncated=not is_complete,
-            ended_s=unix_time(),
-            duration_ms=max(
-                _ms(time.monotonic() - self.began_at), answer.usage.timed_ms
-            ),
+            is_truncated=not self._is_complete,
+            ended_s=self._ended_s,
+            duration_ms=max(_ms(self._ended_at - self.began_at), answer.usage.timed_ms),
             queue_ms=_ms(self._queue_s),
             load_ms=_ms(self._load_s),
             first_byte_ms=None if first is None else _ms(first - self.began_at),
             tokens=answer.usage.tokens,
             error_msg=self._error or answer.error_msg,
-            metadata=dict(self.request.metadata),
+            metadata=self.request.metadata,
         )
 
     def _content_type(self) -> str:
-        types = (v for n, v in self.headers if n.lower() == "content-type")
-        return next(types, "")
+        for name, value in self.headers:
+            if name.lower() == "content-type":
+                return value
+        return ""
 
 
 class Tracker:
@@ -232,7 +286,6 @@ class Tracker:
         """Track *request* until its response has ended."""
         track = Track(self, next(self._numbers), request, subject)
         request.track = track
-        request.observe(track)
         if subject.is_listed:
             self._listed[track.number] = track
             if self.watcher is not None:
@@ -255,15 +308,18 @@ class Tracker:
         if watcher is not None and track.subject.is_listed:
             watcher.answered(track)
 
-    def finish(self, track: Track, finished: Finished) -> None:
-        """Hand out what has finished, and forget it."""
-        for keep in self._keepers:
-            keep(finished)
+    def ended(self, track: Track) -> None:
+        """Forget a request that is over."""
         if track.subject.is_listed:
             watcher = self.watcher
             if watcher is not None:
                 watcher.ends(track)
             self._listed.pop(track.number, None)
+
+    def keep(self, finished: Finished) -> None:
+        """Hand out what has finished. The thread ``books``."""
+        for keep in self._keepers:
+            keep(finished)
 
 
 def _ms(seconds: float) -> int:

@@ -69,6 +69,7 @@ def test_a_finished_request_tells_what_the_client_saw() -> None:
     track.piece(b"12345")
     track.piece(b"678")
     track.end(is_complete=False)
+    track.keep()
 
     (finished,) = kept
     assert (finished.request_id, finished.status, finished.resp_bytes) == (
@@ -88,6 +89,7 @@ def test_a_failure_behind_a_stream_that_had_begun_is_the_outcome() -> None:
     track.head(200, [])
     track.failed(500, "it would not start")
     track.end(is_complete=True)
+    track.keep()
 
     assert (kept[0].status, kept[0].error_msg) == (500, "it would not start")
 
@@ -103,6 +105,7 @@ def test_the_wait_is_split_into_queue_and_load(load_s: float, expected: str) -> 
     began = track.began_at
     track.granted(_lease(began - 10, began + load_s), priority=3)
     track.end(is_complete=True)
+    track.keep()
 
     finished = kept[0]
     total = finished.queue_ms + finished.load_ms

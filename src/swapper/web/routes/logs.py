@@ -4,6 +4,7 @@ from swapper.config import Config, find_local_in_path
 from swapper.core.errors import BadRequestError
 from swapper.logs import Logs, Monitor, Subscription
 from swapper.sync import CancelToken
+from swapper.web.books import Books
 from swapper.web.request import Request
 from swapper.web.response import Response, redirect
 
@@ -11,8 +12,11 @@ from swapper.web.response import Response, redirect
 class LogRoutes:
     """Shows what swapper and the models write."""
 
-    def __init__(self, config: Config, logs: Logs, ending: CancelToken) -> None:
+    def __init__(
+        self, config: Config, logs: Logs, ending: CancelToken, books: Books
+    ) -> None:
         self._ending = ending
+        self._books = books
         self._config = config
         self._logs = logs
 
@@ -20,6 +24,7 @@ class LogRoutes:
         """Return the combined history, possibly empty; a browser gets the web page."""
         if "text/html" in request.header("Accept"):
             return redirect("/ui/", 302)
+        self._books.settle()  # the lines of what has ended before
         body = self._logs.combined.history()
         headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
         return Response(200, headers, [body])

@@ -32,6 +32,7 @@ class MetricsRoutes:
                 503,
                 content_type="text/plain",
             )
+        services.books.settle()
         sources: tuple[Iterable[str], ...] = (
             host_families(*services.performance.latest()),
             services.counters.families(),
