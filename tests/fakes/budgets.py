@@ -10,7 +10,9 @@ from swapper.config.learnt import Footprint, Learnt
 from swapper.core.ids import ModelId, RunId
 from swapper.planner import BudgetPlanner, Planner, Standings
 from swapper.planner.base import unknown_standing
+from swapper.process.messages import Started
 from swapper.router.messages import Measured
+from swapper.scheduler.lack import lack_of
 from tests.fakes.world import Action, World
 
 
@@ -113,6 +115,15 @@ class BudgetWorld(World):
     def _reload(self) -> None:
         self.reloads += 1
         super()._reload()
+
+    def last_words(self) -> tuple[str, ...]:
+        """Starts that fail do so for lack of memory."""
+        return ("CUDA error: out of memory",) if self.learning else ()
+
+    def note_start(self, started: Started) -> None:
+        """Count failures that nothing is tried again for."""
+        if started.error is None or lack_of(started.error) is None:
+            super().note_start(started)
 
     def _make_planner(self) -> Planner:
         return CheckedPlanner(self.budgets[self.reloads % len(self.budgets)])

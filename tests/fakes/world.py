@@ -165,7 +165,8 @@ class FakeProcess:
     def start_fails(self) -> None:
         """End while starting."""
         assert self.run is not None
-        error = ExitedError(self.model, 3, while_starting=True)
+        said = self.world.last_words()
+        error = ExitedError(self.model, 3, while_starting=True, log_tail=said)
         self.outbox.append(Started(self.model, self.run, error))
         self.end(self.run)
 
@@ -487,6 +488,10 @@ class World:
         for other in self.planner.eviction_for(model, live):
             assert model not in self.planner.eviction_for(other, [model])
             assert self.decided.get(other, self.steps) >= decided
+
+    def last_words(self) -> tuple[str, ...]:
+        """Return what a process says that fails to start; for subclasses to change."""
+        return ()
 
     def note_start(self, started: Started) -> None:
         """Count failures in a row, of starts that were not called off."""

@@ -77,3 +77,51 @@ def test_what_a_model_holds_is_measured_and_kept(tmp_path: Path) -> None:
         assert ask(program, "one", "two") == ["one", "two"]
         assert ask(program, "large", "one") == ["one"]
         assert "runs alone" not in program.wait_for_log("decided model=one why=holds")
+
+
+def fails_beside(text: str, model: str, pid_file: Path, said: str) -> str:
+    """Let *model* fail to start as long as the process of *pid_file* lives."""
+    start = text.index("      ", text.index(f"  {model}:\n    cmd: |"))
+    command = text[start : text.index("\n", start)].strip()
+    alive = f"test -s {pid_file} && kill -0 $(cat {pid_file}) 2>/dev/null"
+    script = f"if {alive}; then echo {said} >&2; exit 1; fi; exec {command}"
+    return text.replace(command, f'sh -c "{script}"')
+
+
+def test_a_load_that_lacks_memory_is_tried_once_more_with_more_room(
+    tmp_path: Path,
+) -> None:
+    pid_file = tmp_path / "pids"
+    extra = BUDGET + f"\nstore: {{path: {tmp_path / 'activity.db'}}}"
+    text = config_text({"small": f"--pid-file {pid_file}", "large": ""}, extra)
+    text = fails_beside(text, "large", pid_file, "CUDA error: out of memory")
+    for model in ("small", "large"):
+        text = text.replace(
+            f"  {model}:\n", f"  {model}:\n    resources: {{gpu: 9GiB}}\n"
+        )
+    with SwapperProgram(tmp_path, text) as program:
+        assert ask(program, "small", "large") == ["large"]
+        log = program.wait_for_log("model ready model=large")
+        assert (
+            "decided model=large why=lacked memory and is tried once more; it needs at "
+            "least 16.5 GiB of gpu" in log
+        )
+    with SwapperProgram(tmp_path, text) as program:  # is known the next time
+        assert ask(program, "small", "large") == ["large"]
+        log = program.wait_for_log("model ready model=large")
+        assert "start failed" not in log
+
+
+def test_the_second_failure_is_the_answer(tmp_path: Path) -> None:
+    options = {"small": "", "large": "--exit-after 0 --say std::bad_alloc"}
+    text = config_text(options, BUDGET)
+    for model in options:
+        text = text.replace(
+            f"  {model}:\n", f"  {model}:\n    resources: {{gpu: 9GiB}}\n"
+        )
+    with SwapperProgram(tmp_path, text) as program:
+        assert ask(program, "small") == ["small"]
+        error = program.chat("large").json()["error"]
+        assert error["code"] == "out_of_memory"
+        assert "model large lacks memory, also with more room" in error["message"]
+        assert "small" not in program.running()

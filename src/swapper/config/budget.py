@@ -4,6 +4,7 @@ A resource is a name of the user's choosing, ``gpu0`` or ``slots``; a quantity i
 number, or one with a unit of bytes. Quantities are exact, so that sums are.
 """
 
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,11 +12,15 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from swapper.config.learnt import Footprint, Learnt, can_be_measured
+from swapper.config.learnt import (
+    RAM,
+    Amounts,
+    Footprint,
+    Lack,
+    Learnt,
+    can_be_measured,
+)
 from swapper.core.ids import ModelId
-
-Amounts: TypeAlias = Mapping[str, Fraction]
-"""By resource; in bytes if it was written with a unit."""
 
 Needs: TypeAlias = Mapping[ModelId, Amounts]
 """What each model takes while it is not stopped; absent: nobody knows."""
@@ -122,17 +127,54 @@ class BudgetConfig:
         )
 
     def with_learnt(self, learnt: Mapping[ModelId, Learnt]) -> "BudgetConfig":
-        """Return the budget in which what was measured counts for who has no needs.
+        """Return the budget in which what was learnt of models counts.
 
-        Of what cannot be measured such a model takes nothing. It never takes more than
-        what the pinned ones leave: then it does not fit beside anybody else.
+        What was measured counts for who has no needs; of what cannot be measured such a
+        model takes nothing. What a load has failed for counts for all. Nobody is
+        taken to need more than what the pinned ones leave: that does not fit beside
+        anybody else. Pinned ones need what they say.
         """
         needs = dict(self.needs)
-        for model, known in learnt.items():
-            amounts = self._measured(known.footprint)
-            if model not in needs and amounts is not None:
-                needs[model] = MappingProxyType(amounts)
+        for model in learnt.keys() - self.pinned:
+            known = learnt[model]
+            amounts = self.needs.get(model, self._measured(known.footprint))
+            if amounts is not None:
+                raised = {
+                    name: max(n, amounts.get(name, n))
+                    for name, n in known.at_least.items()
+                    if name in self.resources
+                }
+                needs[model] = MappingProxyType(self._capped({**amounts, **raised}))
         return replace(self, needs=MappingProxyType(needs))
+
+    def more_than_free(
+        self, model: ModelId, beside: Collection[ModelId], lack: Lack
+    ) -> Amounts:
+        """Return what a model needs at least, for what was free was not enough.
+
+        A tenth more than that, for nobody knows.
+
+        Args:
+            model: whose load has failed.
+            beside: what runs beside it.
+            lack: what it failed for.
+
+        Returns:
+            Nothing if nobody could make room.
+        """
+        takes, movable = self.needs.get(model), set(beside) - self.pinned
+        if takes is None or model in self.pinned:
+            return {}
+        found = {}
+        for name in self._suspects(takes, lack):
+            free = self.resources[name] - self.taken(beside, name)
+            least = max(free, takes.get(name, Fraction())) * Fraction(11, 10)
+            if name in self.in_bytes:
+                least = Fraction(math.ceil(least))
+            least = min(least, self.left_by_pinned(name))
+            if least > free and self.taken(movable, name):
+                found[name] = least
+        return found
 
     def held(self, footprint: Footprint) -> Amounts:
         """Return a footprint by the names of this budget, as far as it tells."""
@@ -147,10 +189,21 @@ class BudgetConfig:
     def _measured(self, footprint: Footprint | None) -> Amounts | None:
         if footprint is None or not self.measured or self.untold(footprint):
             return None
-        return {
-            name: min(amount, self.left_by_pinned(name))
-            for name, amount in self.held(footprint).items()
+        return self.held(footprint)
+
+    def _capped(self, amounts: Amounts) -> Amounts:
+        return {name: min(n, self.left_by_pinned(name)) for name, n in amounts.items()}
+
+    def _suspects(self, takes: Amounts, lack: Lack) -> Iterable[str]:
+        """Return the resources that may have been too little."""
+        taken = [name for name in self.resources if takes.get(name)]
+        of_bytes = [name for name in taken if name in self.in_bytes]
+        kinds = {
+            Lack.RAM: [name for name in of_bytes if name == RAM],
+            Lack.GPU: [name for name in of_bytes if name != RAM],
+            Lack.UNTOLD: of_bytes,
         }
+        return kinds[lack] or of_bytes or taken or self.resources
 
     def can_run_together(self, models: Collection[ModelId]) -> bool:
         """Tell whether *models* may run at the same time, beside all pinned ones."""

@@ -1,4 +1,4 @@
-"""What is learnt of a model's needs: what its processes held after a load.
+"""What is learnt of a model's needs: what it held after a load, or failed to get.
 
 Which resource of a budget is which figure is told by its name, if it is one of bytes:
 
@@ -9,16 +9,24 @@ Which resource of a budget is which figure is told by its name, if it is one of 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
-_RAM: Final = "ram"
+Amounts: TypeAlias = Mapping[str, Fraction]
+"""By resource; in bytes if it was written with a unit."""
+
+RAM: Final = "ram"
+"""Name of the resource that is resident memory."""
+
 _GPU: Final = re.compile(r"(?:gpu|vram)(0|[1-9][0-9]{0,3})?")
 
 
 def can_be_measured(resource: str) -> bool:
     """Tell whether a resource of bytes has the name of something that is measured."""
-    return resource == _RAM or _GPU.fullmatch(resource) is not None
+    return resource == RAM or _GPU.fullmatch(resource) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +44,7 @@ class Footprint:
 
     def of(self, resource: str) -> int | None:
         """Return the bytes of a resource, by its name; None if they are not known."""
-        if resource == _RAM:
+        if resource == RAM:
             return self.ram_bytes
         named = _GPU.fullmatch(resource)
         if named is None or self.gpu_bytes is None:
@@ -54,7 +62,17 @@ class Learnt:
         basis: ``ModelConfig.basis`` of the process it was learnt from; of no worth for
             another one.
         footprint: of its last load; None if it was never measured.
+        at_least: what it needs, for a load has failed with less; by resource.
     """
 
     basis: str = ""
     footprint: Footprint | None = None
+    at_least: Amounts = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Lack(Enum):
+    """What kind of memory a load has failed for."""
+
+    RAM = "RAM"
+    GPU = "GPU"
+    UNTOLD = "untold"

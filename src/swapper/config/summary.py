@@ -3,9 +3,10 @@
 import shlex
 from collections.abc import Iterator, Mapping
 
-from swapper.config.budget import Amounts, BudgetConfig
+from swapper.config.budget import BudgetConfig
 from swapper.config.commands import split_command
 from swapper.config.expressions import MatrixConfig, expression_text
+from swapper.config.learnt import Amounts
 from swapper.config.report import printable
 from swapper.config.schema import (
     Config,

@@ -265,6 +265,8 @@ class ExitedError(ProcessError):
 
     Attributes:
         returncode: exit code, or minus the signal's number (as ``Popen``).
+        oom_killed: the kernel has killed processes meanwhile, for want of memory; None
+            if it does not tell.
     """
 
     code = "model_exited"
@@ -277,8 +279,10 @@ class ExitedError(ProcessError):
         while_starting: bool,
         log_tail: Sequence[str] = (),
         duration_s: float = 0.0,
+        oom_killed: bool | None = None,
     ) -> None:
         self.returncode = returncode
+        self.oom_killed = oom_killed
         how = (
             f"killed by signal {-returncode}"
             if returncode < 0
@@ -289,9 +293,10 @@ class ExitedError(ProcessError):
             if while_starting
             else "upstream process ended"
         )
+        why = ", for the system was out of memory" if oom_killed else ""
         super().__init__(
             model,
-            f"{what}: model {model}, {how} after {duration_s:.2f} s",
+            f"{what}: model {model}, {how} after {duration_s:.2f} s{why}",
             log_tail=log_tail,
             duration_s=duration_s,
         )
@@ -305,6 +310,26 @@ class ExitedError(ProcessError):
         else:
             ended["exit_code"] = self.returncode
         return ended
+
+
+class OutOfMemoryError(ProcessError):
+    """A load has failed for lack of memory, and once more with more room."""
+
+    code = "out_of_memory"
+
+    def __init__(self, last: ProcessError) -> None:
+        self.last = last
+        super().__init__(
+            last.model,
+            f"model {last.model} lacks memory, also with more room: {last.cause}",
+            log_tail=last.log_tail,
+            duration_s=last.duration_s,
+        )
+
+    @property
+    def detail(self) -> Mapping[str, object]:
+        """Return the facts of the second failure."""
+        return self.last.detail
 
 
 class HealthCheckTimeoutError(ProcessError):

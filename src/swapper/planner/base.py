@@ -1,10 +1,10 @@
 """What the scheduler needs of an eviction policy."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeAlias, runtime_checkable
 
-from swapper.config.learnt import Learnt
+from swapper.config.learnt import Amounts, Lack, Learnt
 from swapper.core.ids import ModelId
 
 
@@ -93,13 +93,26 @@ class Explaining(Protocol):
 
 @runtime_checkable
 class Learning(Planner, Protocol):
-    """A planner whose answers depend on what was measured of models.
+    """A planner whose answers depend on what was learnt of models.
 
     It remembers nothing: whoever learns something asks for another planner.
     """
 
     def with_learnt(self, learnt: Mapping[ModelId, Learnt]) -> Self:
         """Return the planner of the same configuration that knows *learnt* instead."""
+        ...
+
+    def needs_more(
+        self, model: ModelId, running: Collection[ModelId], lack: Lack
+    ) -> Amounts:
+        """Return what a model needs at least that has failed to load beside *running*.
+
+        Nothing if none of these could make room. For ``Learnt.at_least``.
+        """
+        ...
+
+    def in_words(self, amounts: Amounts) -> str:
+        """Return amounts as people write them."""
         ...
 
     def alone(self, model: ModelId) -> str:

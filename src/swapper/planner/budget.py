@@ -14,15 +14,15 @@ alone, but for the pinned ones. What was measured counts for who does not say.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Final, Self
 
-from swapper.config.budget import Amounts, BudgetConfig
-from swapper.config.learnt import Learnt
+from swapper.config.budget import BudgetConfig
+from swapper.config.learnt import Amounts, Lack, Learnt
 from swapper.core.ids import ModelId
 from swapper.planner.base import Standing, Standings, unknown_standing
 from swapper.planner.cover import Thing, lightest_cover
@@ -150,6 +150,16 @@ class BudgetPlanner:
         taught._learnt = learnt  # noqa: SLF001 - its own copy
         taught._budget = self._given.with_learnt(learnt)  # noqa: SLF001 - likewise
         return taught
+
+    def needs_more(
+        self, model: ModelId, running: Collection[ModelId], lack: Lack
+    ) -> Amounts:
+        """Return what a model needs at least that has failed to load."""
+        return self._budget.more_than_free(model, running, lack)
+
+    def in_words(self, amounts: Amounts) -> str:
+        """Return amounts for the log."""
+        return self._budget.words(amounts)
 
     def alone(self, model: ModelId) -> str:
         """Return why a model runs alone, "" if it does not."""

@@ -12,6 +12,7 @@ from swapper.core.ids import RunId
 from swapper.logs import Monitor
 from swapper.process.host import ProcessHost
 from swapper.process.messages import ChildEnded, SupervisorMessage, TreeGone
+from swapper.process.oom import oom_killed, oom_kills
 from swapper.process.spawn import Child
 from swapper.process.start import Start
 from swapper.process.stop import TreeStop
@@ -31,6 +32,7 @@ class Run:
 
     __slots__ = (
         "_leader_gone",
+        "_ooms",
         "_report",
         "_spawner",
         "_start",
@@ -68,6 +70,7 @@ class Run:
         self._stop: TreeStop | None = None
         self._stop_deadline: float | None = None
         self._leader_gone = False
+        self._ooms = oom_kills()
 
     @property
     def age_s(self) -> float:
@@ -118,6 +121,7 @@ class Run:
             while_starting=while_starting,
             log_tail=self._spawner.log_tail(self.child) if self.child else (),
             duration_s=self.age_s,
+            oom_killed=oom_killed(returncode, self._ooms, oom_kills()),
         )
 
     def abandon(self) -> None:

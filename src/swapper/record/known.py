@@ -5,13 +5,18 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 from swapper.config.learnt import Footprint, Learnt
 from swapper.core.ids import ModelId
 
 INSERT_TIMES: Final = "INSERT OR REPLACE INTO swap_times VALUES (?, ?, ?, ?)"
-INSERT_NEEDS: Final = "INSERT OR REPLACE INTO model_needs VALUES (?, ?, ?, ?, ?)"
+INSERT_NEEDS: Final = (
+    "INSERT OR REPLACE INTO model_needs"
+    " (model_id, basis, ram_bytes, gpu_bytes, at_least, updated)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ def needs_row(model: ModelId, learnt: Learnt, now: int) -> tuple[object, ...]:
     ram_bytes = None if footprint is None else footprint.ram_bytes
     by_gpu = None if footprint is None else footprint.gpu_bytes
     gpu_bytes = None if by_gpu is None else json.dumps(dict(by_gpu))
-    return model, learnt.basis, ram_bytes, gpu_bytes, now
+    at_least = json.dumps({name: str(n) for name, n in learnt.at_least.items()})
+    return model, learnt.basis, ram_bytes, gpu_bytes, at_least, now
 
 
 def read_times(connection: sqlite3.Connection) -> dict[ModelId, KnownTimes]:
@@ -47,13 +53,16 @@ def read_times(connection: sqlite3.Connection) -> dict[ModelId, KnownTimes]:
 def read_needs(connection: sqlite3.Connection) -> dict[ModelId, Learnt]:
     """Return what was learnt of models; a row that makes no sense is left out."""
     rows = connection.execute(
-        "SELECT model_id, basis, ram_bytes, gpu_bytes FROM model_needs"
+        "SELECT model_id, basis, ram_bytes, gpu_bytes, at_least FROM model_needs"
     )
     found = {}
-    for model, basis, ram_bytes, gpu_bytes in rows:
-        with suppress(ValueError, TypeError, AttributeError):
-            footprint = _footprint(ram_bytes, gpu_bytes)
-            found[ModelId(model)] = Learnt(basis=basis, footprint=footprint)
+    for model, basis, ram_bytes, gpu_bytes, at_least in rows:
+        with suppress(ValueError, TypeError, AttributeError, ZeroDivisionError):
+            found[ModelId(model)] = Learnt(
+                basis=basis,
+                footprint=_footprint(ram_bytes, gpu_bytes),
+                at_least={k: Fraction(v) for k, v in json.loads(at_least).items()},
+            )
     return found
 
 

@@ -84,10 +84,17 @@ def _create_model_needs(connection: sqlite3.Connection) -> None:
     )
 
 
+def _add_failed_loads(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "ALTER TABLE model_needs ADD COLUMN at_least TEXT NOT NULL DEFAULT '{}'"
+    )
+
+
 _STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (
     _create_activity,
     _create_swap_times,
     _create_model_needs,
+    _add_failed_loads,
 )
 """Each brings a database from its number to the next; only ever added to."""
 

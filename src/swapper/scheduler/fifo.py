@@ -67,6 +67,7 @@ from swapper.scheduler.base import (
 )
 from swapper.scheduler.board import Board
 from swapper.scheduler.claims import Claims
+from swapper.scheduler.lack import answer_to
 from swapper.scheduler.lessons import LearntNeeds, Lessons, MemoryNeeds
 from swapper.scheduler.outlook import Outlooks
 from swapper.scheduler.policy import FirstCome
@@ -75,6 +76,7 @@ from swapper.scheduler.swap_times import MemorySwapTimes, SwapTimes
 from swapper.scheduler.upkeep import (
     deadlines,
     dissolve_all,
+    has_served,
     stop_what_is_due,
     take_over,
 )
@@ -159,7 +161,7 @@ class FifoScheduler:
             return []
         self._board.end_lease(model, ticket, now)
         if not model.leases:
-            self._has_served(model, now)
+            has_served(self._board, model, now)
             self._drain(now)
         return self._effects()
 
@@ -178,7 +180,7 @@ class FifoScheduler:
         else:
             self._board.enqueue(model, ticket)
         if not model.leases:
-            self._has_served(model, now)
+            has_served(self._board, model, now)
         self._drain(now)
         return self._effects()
 
@@ -239,8 +241,11 @@ class FifoScheduler:
             self._board.grant(target, swap.waiters, now)
         else:
             self._board.ended(target, now)
-            target.failures.add(error, now)
-            self._board.refuse(swap.waiters, error)
+            answer = answer_to(self._board, self._lessons, swap, error)
+            self._use_lessons()
+            if answer is not None:
+                target.failures.add(answer, now)
+                self._board.refuse(swap.waiters, answer)
         self._drain(now)
         return self._effects()
 
@@ -402,7 +407,9 @@ class FifoScheduler:
         self._load_when_clear(swap, now)
 
     def _use_lessons(self) -> None:
-        """Decide by what was learnt last; so do loads for which nothing starts yet."""
+        """Decide by what was learnt last, also on loads that still make room."""
+        if self._lessons.planner is self._planner:
+            return
         self._planner = self._claims.planner = self._lessons.planner
         dissolve_all(self._board, self._planner)
 
@@ -441,12 +448,6 @@ class FifoScheduler:
                 self._board, self._claims, self._policy, order, now
             )
         return self._outlooks
-
-    def _has_served(self, model: ModelRecord, now: float) -> None:
-        """Do what waits for a model's last lease to end."""
-        if model.retires_at is not None:
-            self._board.stop(model, StopReason.RELOAD, now)
-        self._board.forget_if_gone(model)
 
     def _admit(self, ticket: Ticket) -> ModelRecord:
         """Return the model if it may have one more request, else raise why not."""

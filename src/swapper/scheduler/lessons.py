@@ -4,11 +4,12 @@ A planner is pure: what it shall know is given to it anew. That is done here, in
 router thread, so that needs have one writer like everything else a scheduler knows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
-from swapper.config.learnt import Footprint, Learnt
+from swapper.config.learnt import Footprint, Lack, Learnt
 from swapper.config.schema import ModelConfig
 from swapper.core.ids import ModelId
 from swapper.planner.base import Learning, Planner
@@ -63,18 +64,22 @@ class Lessons:
         needs: LearntNeeds,
     ) -> None:
         """Teach *planner* what *needs* has of these models."""
-        self._needs = needs
-        self.planner = self.change(planner, models)
+        self._models, self._needs = models, needs
+        self.planner = planner
+        self._taught()
 
     def change(
         self, planner: Planner, models: Mapping[ModelId, ModelConfig]
     ) -> Planner:
         """Take over another configuration; return the planner in force from now on.
 
-        What was learnt of another command than a model has now is of no worth.
+        What was learnt of another command than a model has now is of no worth. That
+        loads have failed is forgotten: somebody may have mended what they failed for.
         """
-        self._models = models
-        self.planner = planner
+        self._models, self.planner = models, planner
+        for id_, known in list(self._needs.all().items()):
+            if known.at_least:
+                self._needs.put(id_, replace(known, at_least=MappingProxyType({})))
         return self._taught()
 
     def measured(self, model: ModelConfig, footprint: Footprint) -> str:
@@ -86,7 +91,7 @@ class Lessons:
         """
         if not isinstance(self.planner, Learning):
             return ""
-        self._put(model, footprint=footprint)
+        self._needs.put(model.id, replace(self._known(model), footprint=footprint))
         self._taught()
         return self.planner.lesson(model.id)
 
@@ -94,11 +99,35 @@ class Lessons:
         """Return why a model runs alone, "" if it does not, or nobody can say."""
         return self.planner.alone(model) if isinstance(self.planner, Learning) else ""
 
-    def _put(self, model: ModelConfig, *, footprint: Footprint) -> None:
+    def failed(
+        self, model: ModelConfig, beside: Collection[ModelId], lack: Lack
+    ) -> str:
+        """Note that a load has failed for lack of memory.
+
+        Args:
+            model: what the run was made of.
+            beside: what ran beside it.
+            lack: of what.
+
+        Returns:
+            What it needs by now, in words; "" if nobody beside could make room.
+        """
+        if not isinstance(self.planner, Learning):
+            return ""
+        more = self.planner.needs_more(model.id, beside, lack)
+        if not more:
+            return ""
+        known = self._known(model)
+        at_least = MappingProxyType({**known.at_least, **more})
+        self._needs.put(model.id, replace(known, at_least=at_least))
+        self._taught()
+        return self.planner.in_words(more)
+
+    def _known(self, model: ModelConfig) -> Learnt:
         known = self._needs.all().get(model.id)
         if known is None or known.basis != model.basis:
-            known = Learnt(basis=model.basis)
-        self._needs.put(model.id, replace(known, footprint=footprint))
+            return Learnt(basis=model.basis)
+        return known
 
     def _taught(self) -> Planner:
         if isinstance(self.planner, Learning):

@@ -38,6 +38,7 @@ class ModelRecord:
         leases: who is being served, and since when.
         began_s: when the present state began, as far as others wait for its end:
             when a start or a stop was ordered.
+        second_try: tickets whose first load has failed for lack of memory.
         is_measured: whether the stop in progress tells how long stops take.
         usual_s: how long its requests take, on average; None before the first.
     """
@@ -57,6 +58,7 @@ class ModelRecord:
     doubted_until: float = 0.0
     failures: Failures = field(default_factory=Failures)
     began_s: float = 0.0
+    second_try: frozenset[TicketId] = frozenset()
     is_measured: bool = False
     usual_s: float | None = None
 

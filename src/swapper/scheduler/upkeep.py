@@ -72,6 +72,13 @@ def take_over(
     board.changed()
 
 
+def has_served(board: Board, model: ModelRecord, now: float) -> None:
+    """Do what waits for a model's last lease to end."""
+    if model.retires_at is not None:
+        board.stop(model, StopReason.RELOAD, now)
+    board.forget_if_gone(model)
+
+
 def dissolve_all(board: Board, planner: Planner | None = None) -> None:
     """Have loads decided anew that still make room.
 

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -366,7 +367,7 @@ def test_a_database_of_the_reference_is_read_and_gets_what_it_lacks(
     with closing(sqlite3.connect(path)) as connection:
         steps = connection.execute("SELECT step FROM swapper_migrations").fetchall()
         goose = connection.execute("SELECT count(*) FROM goose_db_version").fetchone()
-    assert steps == [(1,), (2,), (3,)]
+    assert steps == [(1,), (2,), (3,), (4,)]
     assert goose == (2,)
 
 
@@ -486,17 +487,18 @@ def test_learnt_needs_are_kept_and_replaced(tmp_path: Path) -> None:
     path = tmp_path / "activity.db"
     a, b, c = map(ModelId, "abc")
     untold = Learnt(basis="x", footprint=Footprint(ram_bytes=5))
+    failed = {"gpu0": Fraction(1 << 40), "slots": Fraction(11, 10)}
     on_cards = Footprint(ram_bytes=7, gpu_bytes={0: 1 << 40, 3: 2})
     with running(path) as store:
         store.put_needs(a, untold)
         store.put_needs(b, Learnt(basis="y"))
-        store.put_needs(c, Learnt(basis="z", footprint=on_cards))
+        store.put_needs(c, Learnt(basis="z", footprint=on_cards, at_least=failed))
         store.put_needs(b, Learnt(basis="z", footprint=Footprint(ram_bytes=0)))
     with running(path) as store:
         assert store.known_needs() == {
             a: untold,
             b: Learnt(basis="z", footprint=Footprint(ram_bytes=0)),
-            c: Learnt(basis="z", footprint=on_cards),
+            c: Learnt(basis="z", footprint=on_cards, at_least=failed),
         }
 
 
@@ -507,7 +509,12 @@ def test_needs_that_make_no_sense_are_not_known(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         for gpus in ("[1]", "{", '{"a": 1}'):
             connection.execute(
-                "INSERT INTO model_needs VALUES (?, '', 1, ?, 0)", (gpus, gpus)
+                "INSERT INTO model_needs VALUES (?, '', 1, ?, 0, '{}')", (gpus, gpus)
+            )
+        for least in ("[1]", "{", '{"a": "1/0"}', '{"a": {}}'):
+            connection.execute(
+                "INSERT INTO model_needs VALUES (?, '', 1, NULL, 0, ?)",
+                (f"least {least}", least),
             )
         connection.commit()
     with running(path) as store:

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from swapper.config.budget import BudgetConfig
-from swapper.config.learnt import Footprint, Learnt, can_be_measured
+from swapper.config.learnt import Footprint, Lack, Learnt, can_be_measured
 from swapper.config.schema import ModelConfig
 from swapper.core.ids import ModelId
 
@@ -92,3 +92,78 @@ def test_a_port_is_no_other_basis() -> None:
 
     assert moved.basis == model.basis
     assert len({model.basis, larger.basis, elsewhere.basis}) == 3
+
+
+# --- what a load has failed for --------------------------------------------------------
+
+FULL = BudgetConfig(
+    resources={"gpu0": Fraction(24), "ram": Fraction(64), "slots": Fraction(2)},
+    needs={
+        A: {"gpu0": Fraction(10), "ram": Fraction(20), "slots": Fraction(1)},
+        B: {"gpu0": Fraction(4), "ram": Fraction(10), "slots": Fraction(1)},
+        PINNED: {"gpu0": Fraction(2)},
+    },
+    pinned=frozenset({PINNED}),
+    in_bytes=frozenset({"gpu0", "ram"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("lack", "more"),
+    [
+        (Lack.GPU, {"gpu0": 20}),  # 18 were free; a tenth more, in whole bytes
+        (Lack.RAM, {"ram": 60}),
+        (Lack.UNTOLD, {"gpu0": 20, "ram": 60}),
+    ],
+)
+def test_it_needs_a_tenth_more_than_was_free(lack: Lack, more: object) -> None:
+    assert FULL.more_than_free(A, [B, PINNED], lack) == more
+
+
+def test_never_more_than_the_pinned_ones_leave() -> None:
+    beside = BudgetConfig(
+        resources=FULL.resources,
+        needs={**FULL.needs, B: {"gpu0": Fraction(1)}},
+        pinned=FULL.pinned,
+        in_bytes=FULL.in_bytes,
+    )
+
+    assert beside.more_than_free(A, [B, PINNED], Lack.GPU) == {"gpu0": 22}
+
+
+def test_what_others_have_grown_to_is_not_taken_for_free() -> None:
+    grown = replace(FULL, needs={**FULL.needs, B: {"gpu0": Fraction(23)}})
+
+    assert grown.more_than_free(A, [B], Lack.GPU) == {"gpu0": 11}
+
+
+@pytest.mark.parametrize(
+    ("model", "beside"),
+    [(A, []), (A, [PINNED]), (PINNED, [A]), (ModelId("stranger"), [B])],
+)
+def test_nothing_is_raised_if_nobody_could_make_room(
+    model: ModelId, beside: list[ModelId]
+) -> None:
+    assert FULL.more_than_free(model, beside, Lack.GPU) == {}
+
+
+def test_resources_that_are_no_bytes_will_do() -> None:
+    needs = {A: {"slots": Fraction(1)}, B: {"slots": Fraction(1)}}
+
+    plain = replace(FULL, needs=needs, pinned=frozenset())
+
+    assert plain.more_than_free(A, [B], Lack.GPU) == {"slots": Fraction(11, 10)}
+
+
+def test_what_failed_counts_if_it_is_more() -> None:
+    learnt = {
+        A: Learnt(at_least={"gpu0": Fraction(12), "ram": Fraction(5)}),
+        B: Learnt(at_least={"gone": Fraction(1), "gpu0": Fraction(99)}),
+        PINNED: Learnt(at_least={"gpu0": Fraction(9)}),
+    }
+
+    needs = FULL.with_learnt(learnt).needs
+
+    assert needs[A] == {"gpu0": 12, "ram": 20, "slots": 1}
+    assert needs[B] == {"gpu0": 22, "ram": 10, "slots": 1}
+    assert needs[PINNED] == FULL.needs[PINNED]
