@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -26,13 +25,6 @@ _LISTENS = re.compile(r"listens on port (\d+), pids ([\d ]+)")
 def fake_model_command(*options: str) -> str:
     """Return ``cmd`` text for a config file; the port is ``${PORT}``."""
     return f"{shlex.join(_python())} --port ${{PORT}} {shlex.join(options)}".strip()
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,7 @@
 import http.client
 import os
 import re
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +15,7 @@ from typing import Any, Self
 import psutil
 
 from tests.fakes.model_server import Response, call, fake_model_command
+from tests.fakes.ports import free_ports
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 40.0
@@ -41,28 +40,13 @@ _SERVERS = {
 def config_text(
     models: Mapping[str, str], extra: str = "", *, start_port: int = 0
 ) -> str:
-    """Return a configuration: model id -> options of the fake model.
-
-    Ports are free ones, so that test runs side by side do not meet.
-    """
+    """Return a configuration: model id -> options of the fake model."""
     port = start_port or free_ports(len(models) + extra.count("cmd:"))
     lines = ["healthCheckTimeout: 15", f"startPort: {port}", "models:"]
     for id_, options in models.items():
         command = fake_model_command("--name", id_, *options.split())
         lines += [f"  {id_}:", "    cmd: |", f"      {command}"]
     return "\n".join([*lines, extra, ""])
-
-
-def free_ports(count: int) -> int:
-    """Return the first of *count* ports in a row that nobody listens on."""
-    while True:
-        first = secrets.randbelow(10_000) + 20_000  # below the ephemeral ports
-        try:
-            for port in range(first, first + count):
-                socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return first
 
 
 def processes_with(token: str) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.model_server import fake_release, fake_state
 from tests.fakes.program import SwapperProgram, config_text
 from tests.fakes.streams import EventStream, told
+from tests.fakes.waiting import wait_until
 
 pytestmark = pytest.mark.live
 
@@ -154,8 +155,8 @@ def test_c1_clients_that_left_are_not_counted(tmp_path: Path, server: str) -> No
         for _ in range(5):
             with EventStream(program.url, CHAT, body) as stream:
                 assert stream.status == 200
-            while program.call("/api/queue").json()["queue"]:
-                pass  # the client's leaving has not been noticed yet
+            # the client's leaving has to be noticed
+            wait_until(lambda: not program.call("/api/queue").json()["queue"])
         fake_release(model, "k")
 
         assert busy.result().status == 200
@@ -203,9 +204,12 @@ def test_c4_unloading_a_starting_model_refuses_who_waits(
     ):
         waiting = [pool.submit(program.chat, "a") for _ in range(2)]
         program.wait_for_log("start model=a")
-        while len(waiting) > sum(reply.done() for reply in waiting):
-            program.call(how, b"" if "api" in how else None)  # both are in by now
 
+        def unloaded() -> bool:
+            program.call(how, b"" if "api" in how else None)
+            return all(reply.done() for reply in waiting)
+
+        wait_until(unloaded)  # the second may have come in behind the first unload
         for reply in waiting:
             answer = reply.result()
             assert answer.status == 500

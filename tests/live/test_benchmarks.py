@@ -21,7 +21,9 @@ from benchmarks import wire
 from benchmarks.build import Tools, build_c, find_c_compiler
 from benchmarks.drive import Load, driving
 from benchmarks.programs import launched
-from tests.fakes.program import free_ports, processes_with
+from tests.fakes.ports import free_ports
+from tests.fakes.program import processes_with
+from tests.fakes.waiting import wait_until
 
 pytestmark = [
     pytest.mark.live,
@@ -46,15 +48,15 @@ def tools(cache: Path) -> Tools:
 def upstream(tools: Tools, tmp_path: Path) -> Iterator[int]:
     port = free_ports(1)
     with launched([str(tools.upstream), str(port)], tmp_path / "log"):
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        deadline_s = time.monotonic() + 20
-        while True:
+
+        def is_listening() -> bool:
             try:
-                connection.connect()
-                break
+                socket.create_connection(("127.0.0.1", port)).close()
             except ConnectionRefusedError:
-                assert time.monotonic() < deadline_s
-        connection.close()
+                return False
+            return True
+
+        wait_until(is_listening)
         yield port
 
 

@@ -15,7 +15,8 @@ from simple_websocket import Client as WebSocket
 from tests.fakes import comfy_server
 from tests.fakes.comfy_server import PAGE, PICTURE, SCRIPT
 from tests.fakes.model_server import Response
-from tests.fakes.program import SwapperProgram, free_ports
+from tests.fakes.ports import free_ports
+from tests.fakes.program import SwapperProgram
 
 pytestmark = pytest.mark.live
 

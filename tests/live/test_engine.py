@@ -8,7 +8,8 @@ import pytest
 
 from swapper.demo.engine import find_engine
 from swapper.demo.plan import config_text, engine_models
-from tests.fakes.program import SwapperProgram, free_ports, processes_with
+from tests.fakes.ports import free_ports
+from tests.fakes.program import SwapperProgram, processes_with
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
 

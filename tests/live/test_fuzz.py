@@ -33,7 +33,8 @@ from tests.fakes.http_verdicts import (
     finals_of,
     suffixes,
 )
-from tests.fakes.program import SwapperProgram, free_ports
+from tests.fakes.ports import free_ports
+from tests.fakes.program import SwapperProgram
 from tests.fakes.raw_client import connect, read_all
 from tests.fakes.scripted_upstream import Peer, ScriptedUpstream
 from tests.fakes.strict_http import End, Message, Reading, read_answers, read_requests

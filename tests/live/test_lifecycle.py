@@ -7,10 +7,13 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.fakes.model_server import call, fake_release, fake_state, free_port
+from tests.fakes.model_server import call, fake_release, fake_state
+from tests.fakes.ports import free_port
 from tests.fakes.program import SwapperProgram, config_text, processes_with
+from tests.fakes.waiting import wait_until
 
 pytestmark = pytest.mark.live
 
@@ -55,9 +58,7 @@ def test_cli_17_a_signal_while_idle_ends_with_status_0(
 def test_preload_starts_models_without_a_request(tmp_path: Path) -> None:
     more = "hooks: {on_startup: {preload: [b]}}"
     with SwapperProgram(tmp_path, config_text({"a": "", "b": ""}, more)) as program:
-        program.wait_for_log("model ready model=b")
-
-        assert program.running() == {"b": "ready"}
+        wait_until(lambda: program.running() == {"b": "ready"})
 
 
 def test_an_idle_model_is_unloaded_after_its_ttl(tmp_path: Path) -> None:
@@ -125,9 +126,9 @@ def test_leftovers_of_a_killed_run_are_stopped_at_the_next_start(
     with SwapperProgram(tmp_path, config_text({"a": ""})) as program:
         program.chat("a")
         model = fake_state(program.upstream_url("a"))["pid"]
-        guards = [pid for pid in processes_with("proctable") if pid != model]
-        assert guards
-        for pid in (*guards, program.process.pid):
+        children = psutil.Process(program.process.pid).children()
+        [guard] = [child for child in children if "proctable" in child.cmdline()[-2]]
+        for pid in (guard.pid, program.process.pid):
             signal.pidfd_send_signal(_pidfd(pid), signal.SIGKILL)
         program.process.wait()
     with SwapperProgram(tmp_path, config_text({"a": ""})) as program:

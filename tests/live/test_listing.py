@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.program import SwapperProgram, config_text
+from tests.fakes.waiting import wait_until
 
 pytestmark = pytest.mark.live
 
@@ -60,8 +61,7 @@ def test_l4_a_starting_model_is_loaded(program: SwapperProgram) -> None:
     assert listed(program)["slow"]["status"] == {"value": "unloaded"}
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(program.call, "/upstream/slow/")
-        while program.running() != {"slow": "starting"}:
-            assert not waiting.done()
+        wait_until(lambda: program.running() == {"slow": "starting"})
         assert listed(program)["slow"]["status"] == {"value": "loaded"}
         assert program.call("/unload").status == 200
         assert waiting.result().status == 500

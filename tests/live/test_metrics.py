@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.fakes.event_client import EventClient
 from tests.fakes.model_server import fake_release
 from tests.fakes.program import SwapperProgram, config_text
+from tests.fakes.waiting import wait_until
 
 pytestmark = pytest.mark.live
 
@@ -74,8 +75,8 @@ def test_what_goes_on_at_the_moment_is_a_gauge(program: SwapperProgram) -> None:
         listener.in_flight("upsert")
         waiting = pool.submit(program.call, ROUTE, {"model": "b"})
         listener.in_flight("upsert")
-        while ("swapper_requests_queued", "b") not in (values := metrics(program)):
-            pass
+        wait_until(lambda: ("swapper_requests_queued", "b") in metrics(program))
+        values = metrics(program)
         assert values["swapper_requests_in_flight", "a"] == 1
         assert values["swapper_requests_in_flight", "b"] == 1
         assert values["swapper_requests_queued", "b"] == 1
@@ -101,8 +102,9 @@ def test_ee15_without_a_gpu(tmp_path: Path) -> None:
         assert bad.status == 400
         assert "after" in bad.json()["error"]["message"]
         assert program.call("/api/performance?after=").status == 200
-        while not (samples := program.call("/api/performance").json()["sys_stats"]):
-            pass
+        samples = wait_until(
+            lambda: program.call("/api/performance").json()["sys_stats"]
+        )
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*", samples[0]["timestamp"])
         assert samples[0]["mem_total_mb"] > 0
         name = "llamaswap_memory_total_bytes"

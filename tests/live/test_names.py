@@ -17,7 +17,8 @@ from tests.fakes.model_server import (
     fake_release,
     fake_state,
 )
-from tests.fakes.program import SwapperProgram, free_ports
+from tests.fakes.ports import free_ports
+from tests.fakes.program import SwapperProgram
 
 pytestmark = pytest.mark.live
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.fakes.http_client import read_answer
-from tests.fakes.model_server import FakeModel, Response, free_port
+from tests.fakes.model_server import FakeModel, Response
+from tests.fakes.ports import free_port
 from tests.fakes.program import SwapperProgram, config_text
 from tests.fakes.raw_client import connect
 from tests.fakes.scripted_upstream import Peer, ScriptedUpstream

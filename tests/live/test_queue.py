@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from tests.fakes.model_server import Response, fake_release, fake_state
+from tests.fakes.ports import free_port
 from tests.fakes.program import SwapperProgram, config_text
+from tests.fakes.waiting import wait_until
 
 pytestmark = pytest.mark.live
 
@@ -23,7 +25,7 @@ def dying(folder: Path, mode: str, times: int) -> str:
     for number in range(times):
         (lives / str(number)).touch()
     command = f"{sys.executable} -ES {DYING} ${{PORT}} {mode} {lives}"
-    return f"startPort: 21000\nmodels: {{a: {{cmd: '{command}'}}}}\n"
+    return f"startPort: {free_port()}\nmodels: {{a: {{cmd: '{command}'}}}}\n"
 
 
 def queue(program: SwapperProgram) -> list[dict[str, Any]]:
@@ -32,12 +34,15 @@ def queue(program: SwapperProgram) -> list[dict[str, Any]]:
 
 
 def wait_for_queue(program: SwapperProgram, length: int) -> list[dict[str, Any]]:
-    """Return the queue once it is that long; each look is answered by the router."""
-    for _ in range(10_000):
+    """Return the queue once it is that long."""
+
+    def look() -> list[dict[str, Any]] | None:
         rows = queue(program)
-        if len(rows) == length:
-            return rows
-    pytest.fail(f"the queue never had {length} entries")
+        return rows if len(rows) == length else None
+
+    rows = wait_until(look)
+    assert rows
+    return rows
 
 
 def held(program: SwapperProgram, model: str) -> Response:
@@ -133,9 +138,9 @@ def test_who_loads_a_model_waits_at_position_zero(tmp_path: Path) -> None:
         body = json.dumps({"model": "a"})
         headers = {**key, "Content-Type": "application/json"}
         asked = pool.submit(program.call, "/v1/chat/completions", body, headers=headers)
-        rows: list[dict[str, Any]] = []
-        while not rows and not asked.done():
-            rows = program.call("/api/queue", headers=key).json()["queue"]
+        rows: list[dict[str, Any]] = wait_until(
+            lambda: program.call("/api/queue", headers=key).json()["queue"]
+        )
         answer = asked.result()
         refused = program.call("/api/queue")
 

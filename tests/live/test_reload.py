@@ -12,7 +12,9 @@ import psutil
 import pytest
 
 from tests.fakes.model_server import fake_release, fake_state
-from tests.fakes.program import SwapperProgram, config_text, free_ports
+from tests.fakes.ports import free_ports
+from tests.fakes.program import SwapperProgram, config_text
+from tests.fakes.waiting import wait_until
 
 pytestmark = pytest.mark.live
 
@@ -277,10 +279,8 @@ def test_preload_after_a_reload_loads_what_is_new_in_the_list(tmp_path: Path) ->
             program.text({"a": "", "b": ""}, "hooks: {on_startup: {preload: [b]}}")
         )
         program.wait_for_log("model ready model=b")
-        while (running := program.running()) == {"b": "starting"}:
-            pass  # the line may be there before the router has published the state
-
-        assert running == {"b": "ready"}
+        # the line may be there before the router has published the state
+        wait_until(lambda: program.running() == {"b": "ready"})
 
 
 def test_twenty_rewrites_in_two_seconds_break_nothing(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.model_server import FakeModel, Response, fake_release, fake_state
 from tests.fakes.program import SwapperProgram, config_text
+from tests.fakes.waiting import wait_until
 
 pytestmark = pytest.mark.live
 
@@ -67,8 +68,7 @@ def test_s6_a_target_that_stops_is_not_taken(spill: Fixture) -> None:
     program.chat("c")
     with ThreadPoolExecutor(1) as pool:
         unloading = pool.submit(program.call, "/api/models/unload/c", b"")
-        while program.running()["c"] != "stopping":
-            assert not unloading.done()
+        wait_until(lambda: program.running().get("c") == "stopping")
         answer = program.call(EMBED, {"model": "only-c"})
         assert unloading.result().status == 200
 
@@ -101,13 +101,16 @@ def test_ee6_a_full_target_gives_way_to_the_next_then_all_share(spill: Fixture) 
         def ask() -> Future[Response]:
             return pool.submit(program.call, f"{EMBED}?hold=ee6", {"model": "mixed"})
 
+        def held_by_each() -> list[int]:
+            return [fake_state(url)["held"] for url in urls]
+
         held = []
         for url in urls:
             held.append(ask())
             fake_state(url, min_held=1)
         held += [ask(), ask()]
-        while sum(counts := [fake_state(url)["held"] for url in urls]) < 5:
-            pass
+        wait_until(lambda: sum(held_by_each()) == 5)
+        counts = held_by_each()
         for url, count in zip(urls, counts, strict=True):
             fake_release(url, "ee6", count)
         answers = [one.result() for one in held]

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.fakes.model_server import FakeModel, fake_model_command, free_port
+from tests.fakes.model_server import FakeModel, fake_model_command
+from tests.fakes.ports import free_port
 from tests.fakes.raw_client import DEADLINE_S, connect
 
 

@@ -4,8 +4,6 @@ import shlex
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +20,8 @@ from swapper.process import (
     Stopped,
 )
 from swapper.process.proctable import read_entry
+from tests.fakes.ports import free_port
+from tests.fakes.waiting import wait_until
 
 FAKE_MODEL = Path(__file__).with_name("fake_model.py")
 LIMIT_S = 15.0
@@ -29,24 +29,9 @@ LIMIT_S = 15.0
 F = TypeVar("F", Started, Exited, Stopped)
 
 
-def wait_until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
-    """For states of the machine that nobody announces."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.005)
-
-
 def is_alive(pid: int) -> bool:
     """A zombie is dead."""
     return read_entry(pid) is not None
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def python(*words: object) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.threads.process.bench import Bench, open_fds, own_threads, wait_until
+from tests.fakes.waiting import wait_until
+from tests.threads.process.bench import Bench, open_fds, own_threads
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ import pytest
 
 from swapper.process.guard import Guard
 from swapper.process.proctable import MARK_NAME
+from tests.fakes.waiting import wait_until
 from tests.threads.process.bench import (
     FAKE_MODEL,
     Bench,
     is_alive,
     pid_in,
     python,
-    wait_until,
 )
 
 PROGRAM = Path(__file__).with_name("swapper_program.py")

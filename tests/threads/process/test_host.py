@@ -1,11 +1,11 @@
 """What many starts and stops leave behind: nothing."""
 
+from tests.fakes.waiting import wait_until
 from tests.threads.process.bench import (
     Bench,
     is_alive,
     open_fds,
     own_threads,
-    wait_until,
 )
 
 

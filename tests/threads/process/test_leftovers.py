@@ -12,7 +12,8 @@ from swapper.core.ids import ModelId
 from swapper.process import stop_leftovers
 from swapper.process.mark import Mark, own_mark
 from swapper.process.proctable import MARK_NAME
-from tests.threads.process.bench import is_alive, wait_until
+from tests.fakes.waiting import wait_until
+from tests.threads.process.bench import is_alive
 
 DEAD_OWNER = Mark(
     instance="conf:a/b",

@@ -9,7 +9,8 @@ import pytest
 from swapper.core.errors import InboxClosedError
 from swapper.logs import Monitor
 from swapper.process.output import OutputPump
-from tests.threads.process.bench import FAKE_MODEL, Bench, python, wait_until
+from tests.fakes.waiting import wait_until
+from tests.threads.process.bench import FAKE_MODEL, Bench, python
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ import threading
 import pytest
 
 from swapper.core.errors import HealthCheckTimeoutError, PortInUseError, SpawnError
-from tests.threads.process.bench import FAKE_MODEL, Bench, free_port, python, wait_until
+from tests.fakes.ports import free_port
+from tests.fakes.waiting import wait_until
+from tests.threads.process.bench import FAKE_MODEL, Bench, python
 
 
 def test_503_while_loading_is_not_ready(bench: Bench) -> None:

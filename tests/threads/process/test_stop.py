@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from swapper.process import Stopped
+from tests.fakes.waiting import wait_until
 from tests.threads.process.bench import (
     FAKE_MODEL,
     Bench,
@@ -15,7 +16,6 @@ from tests.threads.process.bench import (
     own_threads,
     pid_in,
     python,
-    wait_until,
 )
 
 

@@ -16,12 +16,12 @@ from swapper.core.errors import (
 from swapper.core.ids import RunId
 from swapper.core.states import ProcessState
 from swapper.process import Exited, Started, Stopped
+from tests.fakes.waiting import wait_until
 from tests.threads.process.bench import (
     Bench,
     is_alive,
     pid_in,
     python,
-    wait_until,
 )
 
 

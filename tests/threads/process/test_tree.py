@@ -19,7 +19,7 @@ from swapper.process.proctable import (
     read_entry,
 )
 from swapper.process.tree import Tree, command_of, send
-from tests.threads.process.bench import wait_until
+from tests.fakes.waiting import wait_until
 
 
 @pytest.fixture

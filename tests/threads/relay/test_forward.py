@@ -13,7 +13,8 @@ import pytest
 from swapper.core.errors import BadRequestError, UpstreamError
 from swapper.relay import Upstream, UpstreamRequest
 from swapper.sync import CancelToken
-from tests.fakes.model_server import FakeModel, free_port
+from tests.fakes.model_server import FakeModel
+from tests.fakes.ports import free_port
 from tests.fakes.relaying import HOST, get, idle_connections, post, request
 from tests.fakes.scripted_upstream import Peer, ScriptedUpstream
 

@@ -2,15 +2,14 @@
 
 import contextlib
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from swapper.net.hangup import HangupWatcher
 from swapper.relay.connection import Connection
 from swapper.relay.pool import ConnectionPool
+from tests.fakes.waiting import wait_until
 
 
 class Clock:
@@ -105,14 +104,6 @@ def watcher() -> Iterator[HangupWatcher]:
     made = HangupWatcher()
     yield made
     made.close()
-
-
-def wait_until(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    pause = threading.Event()
-    while not is_true():
-        assert time.monotonic() < deadline
-        pause.wait(0.005)
 
 
 def test_an_idle_connection_that_its_upstream_closes_is_closed_at_once(

@@ -24,6 +24,7 @@ from swapper.scheduler import FifoScheduler, WaitingModel
 from swapper.sync import CancelToken, Reply
 from tests.fakes.processes import Processes
 from tests.fakes.scheduling import group_planner, model_configs
+from tests.fakes.waiting import wait_until
 from tests.fakes.world import FakeClock
 
 A, B, C = ModelId("a"), ModelId("b"), ModelId("c")
@@ -51,11 +52,8 @@ class Bench:
         return self.pool.submit(self.router.acquire, model, token or CancelToken())
 
     def wait_for_queue(self, length: int) -> None:
-        """Wait until so many tickets wait; each look is answered by the router."""
-        for _ in range(100_000):
-            if len(self.router.queue()) == length:
-                return
-        pytest.fail(f"queue never had {length} tickets")
+        """Wait until so many tickets wait."""
+        wait_until(lambda: len(self.router.queue()) == length)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
@@ -12,6 +11,7 @@ from swapper.server import SwapperServer
 from tests.fakes.proxy_app import ProxyApp
 from tests.fakes.raw_client import connect, read_all, read_until, receive
 from tests.fakes.scripted_upstream import CHUNKED, Peer, ScriptedUpstream
+from tests.fakes.waiting import wait_until
 from tests.threads.server.conftest import Serve
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -54,14 +54,6 @@ class Stream:
 
 def relay_threads() -> int:
     return sum(t.name.startswith("relay") for t in threading.enumerate())
-
-
-def wait_until(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    pause = threading.Event()
-    while not is_true():
-        assert time.monotonic() < deadline
-        pause.wait(0.01)
 
 
 def read_head(sock: socket.socket) -> bytes:
