@@ -79,7 +79,8 @@ class SwapperProgram:
         self.config = folder / "config.yaml"
         self.config.write_text(config, encoding="utf-8")
         self.token = str(folder)
-        own = ["--config", str(self.config)] if server == "swapper" else []
+        self._is_own = server == "swapper"
+        own = ["--config", str(self.config)] if self._is_own else []
         self._command = [sys.executable, "-m", *_SERVERS[server], *own, *flags]
         self.url = ""
         self.lines: list[str] = []
@@ -109,11 +110,19 @@ class SwapperProgram:
         _error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        """Stop it, by force if need be."""
-        if self.process.poll() is None:
+        """Stop it, by force if need be.
+
+        Raises:
+            AssertionError: it did not end in order.
+        """
+        is_running = self.process.poll() is None
+        if is_running:
             self.process.terminate()
         try:
-            self.process.wait(STOP_TIMEOUT_S)
+            status = self.process.wait(STOP_TIMEOUT_S)
+            # others have their own ways to end, and a test may kill it
+            if is_running and self._is_own and self.url:
+                assert status in {0, -signal.SIGKILL}, self.lines
         finally:
             self.process.kill()
             self.process.wait()

@@ -22,7 +22,7 @@ class Preloader:
     def __init__(self, router: LocalRouter) -> None:
         self._router = router
         self._token = CancelToken()
-        self._inbox: Inbox[Sequence[ModelId] | None] = Inbox()
+        self._inbox: Inbox[Sequence[ModelId]] = Inbox()
         self._thread = OwnerThread("preload", self._run)
         self._starts = [self._thread.start]  # list.pop makes the start happen once
 
@@ -39,14 +39,14 @@ class Preloader:
         """Load nothing more; a model that is loading is left to the router."""
         self._token.cancel()
         with suppress(InboxClosedError):
-            self._inbox.put(None)
+            self._inbox.put(())  # the end
 
     def join(self) -> None:
         """Wait for the thread, after ``cancel``."""
         self._thread.join()
 
     def _run(self) -> None:
-        while (models := self._inbox.get()) is not None:
+        while models := self._inbox.get():
             for model in models:
                 self._load(model)
         self._inbox.close()

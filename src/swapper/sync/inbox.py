@@ -40,7 +40,7 @@ class Inbox(Generic[M]):
         """Deliver *message*. Any thread; never blocks.
 
         Args:
-            message: for the reader.
+            message: for the reader; not None, which is what it gets if there is none.
             wakes: False leaves a sleeping reader asleep; somebody else will read.
 
         Raises:
