@@ -1,18 +1,24 @@
 """``swapper plan``: what loading these models, in this order, would stop, and why.
 
-Nothing is started, and no server is asked: the planner of the configuration is.
+Nothing is started, and no server is asked: the planner of the configuration is. How long
+loads take and what was learnt of models is looked up in the file of the activity log.
 """
 
 import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final, NoReturn
 
 from swapper.config import Config, Environment, Secrets, load_config
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
-from swapper.planner import Explaining, Planner, Standing, make_planner
+from swapper.planner import Explaining, Learning, Planner, Standing, make_planner
+from swapper.planner.budget import USUAL_LOAD_S
+from swapper.record.database import StoreError
+from swapper.record.known import Known, look_up
+from swapper.scheduler import Lessons, MemoryNeeds
 
 _BETWEEN_S: Final = 60.0
 """Time that is taken to pass between two of the models."""
@@ -42,30 +48,46 @@ def run_plan(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 1
-    print("\n".join(plan_lines(config, planner, options.models)))
+    found, where = _looked_up(config)
+    print("\n".join(plan_lines(config, planner, options.models, found, where)))
     return 0
 
 
-def plan_lines(config: Config, planner: Planner, names: Sequence[str]) -> Iterator[str]:
+def plan_lines(
+    config: Config,
+    planner: Planner,
+    names: Sequence[str],
+    known: Known | None = None,
+    where: str = "nowhere",
+) -> Iterator[str]:
     """Yield what happens for each of *names*, as text.
 
     Each is taken to be ready and to have served its request before the next one
-    comes, so no model is busy. What is known only at run time, how long loads take,
-    counts as equal.
+    comes, so no model is busy.
 
     Args:
         config: has the names, ids or aliases.
         planner: made for it.
         names: in the order in which they are asked for.
+        known: what was measured; None for nothing.
+        where: that is from, in words.
     """
+    known = known or Known()
+    models = [config.model_by_name[name] for name in names]
+    planner = Lessons(planner, config.models, MemoryNeeds(known.needs)).planner
     used: dict[ModelId, int] = {}  # what runs -> the step it was used last
 
     def standing(model: ModelId) -> Standing:
-        return Standing(idle_s=(step - used[model]) * _BETWEEN_S)
+        return Standing(
+            load_s=_load_s(known, model), idle_s=(step - used[model]) * _BETWEEN_S
+        )
 
     yield f"router {planner.name}"
-    for step, name in enumerate(names, 1):
-        target = config.model_by_name[name]
+    if isinstance(planner, Learning):
+        yield f"figures from {where}"
+        for model in dict.fromkeys(models):
+            yield f"   {model} {planner.takes(model)}; {_loads(known, model)}"
+    for step, target in enumerate(models, 1):
         running = sorted(used.keys() - {target})
         is_running = target in used
         evict = planner.eviction_for(
@@ -81,6 +103,33 @@ def plan_lines(config: Config, planner: Planner, names: Sequence[str]) -> Iterat
             del used[model]
         used[target] = step
         yield f"   then {', '.join(sorted(used))} {'runs' if len(used) == 1 else 'run'}"
+
+
+def _looked_up(config: Config) -> tuple[Known, str]:
+    """Return what is known of models, and where that is from, in words."""
+    path = config.store_path
+    if not path:
+        return Known(), "the configuration alone, for store.path is not set"
+    if not Path(path).exists():
+        return Known(), f"the configuration alone, for there is no {path} yet"
+    try:
+        return look_up(path), f"the configuration and {path}"
+    except StoreError as exc:
+        return Known(), f"the configuration alone, for they cannot be read: {exc}"
+
+
+def _load_s(known: Known, model: ModelId) -> float | None:
+    times = known.times.get(model)
+    return None if times is None else times.load_s
+
+
+def _loads(known: Known, model: ModelId) -> str:
+    load_s = _load_s(known, model)
+    if load_s is None:
+        return (
+            f"its load was not measured yet and is taken to last {USUAL_LOAD_S:.0f} s"
+        )
+    return f"loads in {load_s:.1f} s"
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

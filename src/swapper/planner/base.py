@@ -115,6 +115,10 @@ class Learning(Planner, Protocol):
         """Return amounts as people write them."""
         ...
 
+    def takes(self, model: ModelId) -> str:
+        """Return what a model is taken to need, and how that is known, in words."""
+        ...
+
     def alone(self, model: ModelId) -> str:
         """Return why a model runs alone, a phrase for the log; "" if it does not."""
         ...

@@ -161,6 +161,20 @@ class BudgetPlanner:
         """Return amounts for the log."""
         return self._budget.words(amounts)
 
+    def takes(self, model: ModelId) -> str:
+        """Return what a model is taken to need, and how that is known."""
+        needs, given = self._budget.needs.get(model), self._given.needs.get(model)
+        if needs is None:
+            return self.alone(model)
+        known = "as measured" if given is None else "as its resources say"
+        learnt = self._learnt.get(model, Learnt())
+        failed = ", ".join(
+            n for n, least in learnt.at_least.items() if needs.get(n) == least
+        )
+        if failed:
+            known += f", but for {failed}: with less a load has failed"
+        return f"takes {self._budget.words(needs)}, {known}"
+
     def alone(self, model: ModelId) -> str:
         """Return why a model runs alone, "" if it does not."""
         return "" if model in self._budget.needs else f"runs alone, {self._why(model)}"

@@ -157,6 +157,23 @@ class Database:
             raise StoreError(f"{self.path or 'in memory'}: {exc}") from exc
 
 
+@contextmanager
+def looking_into(path: str) -> Iterator[sqlite3.Connection]:
+    """Lend a connection to a file that is not to be changed, not even to be made.
+
+    Another process may be writing to it.
+
+    Raises:
+        StoreError: there is no such file, it is no database, or it cannot be read.
+    """
+    try:
+        with closing(_connected(Path(path).absolute(), "ro")) as connection:
+            connection.execute("BEGIN")
+            yield connection
+    except sqlite3.Error as exc:
+        raise StoreError(f"{path}: {exc}") from exc
+
+
 def _connected(file: Path | None, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         ":memory:" if file is None else f"{file.as_uri()}?mode={mode}",

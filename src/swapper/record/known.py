@@ -4,12 +4,13 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
 from swapper.config.learnt import Footprint, Learnt
 from swapper.core.ids import ModelId
+from swapper.record.database import looking_into
 
 INSERT_TIMES: Final = "INSERT OR REPLACE INTO swap_times VALUES (?, ?, ?, ?)"
 INSERT_NEEDS: Final = (
@@ -25,6 +26,29 @@ class KnownTimes:
 
     load_s: float | None
     stop_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that is kept."""
+
+    times: Mapping[ModelId, KnownTimes] = field(default_factory=dict)
+    needs: Mapping[ModelId, Learnt] = field(default_factory=dict)
+
+
+def look_up(path: str) -> Known:
+    """Return what a file holds, and leave it as it is; any thread.
+
+    Raises:
+        StoreError: see ``looking_into``.
+    """
+    with looking_into(path) as connection:
+        return Known(
+            read_times(connection) if _has(connection, "swap_times", "load_s") else {},
+            read_needs(connection)
+            if _has(connection, "model_needs", "at_least")
+            else {},
+        )
 
 
 def times_row(model: ModelId, times: KnownTimes, now: int) -> tuple[object, ...]:
@@ -64,6 +88,12 @@ def read_needs(connection: sqlite3.Connection) -> dict[ModelId, Learnt]:
                 at_least={k: Fraction(v) for k, v in json.loads(at_least).items()},
             )
     return found
+
+
+def _has(connection: sqlite3.Connection, table: str, column: str) -> bool:
+    """Tell whether a file is new enough to have something."""
+    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    return (column,) in rows.fetchall()
 
 
 def _footprint(ram_bytes: int | None, gpu_bytes: str | None) -> Footprint | None:

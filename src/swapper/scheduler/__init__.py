@@ -23,7 +23,7 @@ from swapper.scheduler.base import (
     in_queue_order,
 )
 from swapper.scheduler.fifo import FifoScheduler
-from swapper.scheduler.lessons import LearntNeeds, MemoryNeeds
+from swapper.scheduler.lessons import LearntNeeds, Lessons, MemoryNeeds
 from swapper.scheduler.registry import SchedulerInputs, make_scheduler, queue_rules
 from swapper.scheduler.swap_times import MemorySwapTimes, SwapTime, SwapTimes
 
@@ -36,6 +36,7 @@ __all__ = [
     "ForgetModel",
     "Grant",
     "LearntNeeds",
+    "Lessons",
     "MemoryNeeds",
     "MemorySwapTimes",
     "ModelView",
