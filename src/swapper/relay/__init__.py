@@ -3,6 +3,7 @@
 Knows no processes, no router and no WSGI server.
 """
 
+from swapper.relay.buffers import Buffers
 from swapper.relay.endpoint import Timeouts
 from swapper.relay.flow import Flow
 from swapper.relay.forward import Upstream, UpstreamRequest, UpstreamResponse
@@ -13,6 +14,7 @@ from swapper.relay.tunnel import Tunnel
 from swapper.relay.upstreams import UpstreamKey, Upstreams
 
 __all__ = [
+    "Buffers",
     "Flow",
     "Passage",
     "RelayLoop",

@@ -12,6 +12,7 @@ from swapper.net.http1 import (
     parse_response_head,
     render_head,
 )
+from swapper.relay.buffers import Buffers
 from swapper.relay.connection import Connection
 from swapper.relay.headers import is_upgrade as is_switch
 from swapper.relay.upload import SMALL_BYTES, BodySource, Upload, pieces, read_all
@@ -25,7 +26,7 @@ class Outgoing(NamedTuple):
 
     Attributes:
         head: rendered.
-        body: bytes if it is in hand and can be sent again.
+        body: bytes or ``Buffers`` if it is in hand and can be sent again.
         length: of *body* in bytes; None sends it chunked.
         token: its cancel ends the exchange in every phase.
         is_upgrade: a 101 is an answer.
@@ -143,7 +144,7 @@ class Exchange:
             not connection.is_reused
             or self._was_heard
             or connection.reader.buffered
-            or not isinstance(self._request.body, bytes)
+            or not isinstance(self._request.body, bytes | Buffers)
             or not isinstance(failure, ConnectionError)
         ):
             return None

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from swapper.core.errors import BadRequestError, ClientGoneError
 from swapper.net.http1 import ProtocolError
 from swapper.net.stream import TruncatedError
+from swapper.relay.buffers import Buffers
 from swapper.relay.connection import Connection
 
 PIECE_BYTES: Final = 1 << 18
@@ -47,6 +48,8 @@ def pieces(
     yield head
     if isinstance(body, bytes):
         yield memoryview(body)
+    elif isinstance(body, Buffers):
+        yield from body
     elif length is not None:
         yield from _sized(body, length)
     else:

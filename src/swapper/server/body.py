@@ -117,8 +117,12 @@ class _RawBody(io.RawIOBase):
         return len(data)
 
     def readall(self) -> bytes:
-        # RawIOBase.readall would ask for 8 KiB at a time
-        return b"".join(iter(lambda: self._body.read1(_PIECE_BYTES), b""))
+        # RawIOBase.readall would ask for 8 KiB at a time. A join would copy it all at
+        # once while nobody else may run; what BytesIO has written it gives away.
+        whole = io.BytesIO()
+        while piece := self._body.read1(_PIECE_BYTES):
+            whole.write(piece)
+        return whole.getvalue()
 
 
 def _expects_continue(head: RequestHead) -> bool:

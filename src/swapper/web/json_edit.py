@@ -88,10 +88,18 @@ class JsonDocument:
 
     def to_bytes(self) -> bytes:
         """Return the text with all edits."""
+        return self._raw if self._root is None else b"".join(self.texts())
+
+    def texts(self) -> Iterable[Text]:
+        """Return the text with all edits, in pieces; long values are not copied."""
         if self._root is None or self._parts is None:
-            return self._raw
+            return (self._raw,)
         before, after = self._raw[: self._parts.start], self._raw[self._parts.end :]
-        return b"".join((before, *self._root.texts(), after))
+        return (before, *self._root.texts(), after)
+
+    def __len__(self) -> int:
+        """Return the length of the text before any edit, in bytes."""
+        return len(self._raw)
 
     def _opened(self, path: Path) -> "_Container":
         if not path.steps:

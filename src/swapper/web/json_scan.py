@@ -2,7 +2,8 @@
 
 Works on the bytes and builds no values; what is found are pieces of the text, and of
 long ones views, so a body of any size costs no memory. The whole text is checked
-(RFC 8259; ``NaN`` and ``Infinity`` are let pass, as Python's parser does).
+(RFC 8259; ``NaN`` and ``Infinity`` are let pass, as Python's parser does), but for
+control characters in very long strings.
 
 The work is done by ``re`` and ``bytes.find`` in slices of ``WINDOW`` bytes: between two
 slices other threads may run, which one call to ``json.loads`` would not let them. One
@@ -38,6 +39,10 @@ WINDOW: Final = 1 << 12
 
 MAX_DEPTH: Final = 1000
 """Levels of nesting; about where Python's own parser gives up."""
+
+_LONG: Final = 1 << 16
+"""What is longer and has no escapes, an image say, is not searched for control
+characters: it would be most of the work, and the upstream does it again."""
 
 _PIECE: Final = 1 << 12
 _PIECE_DEPTH: Final = 400
@@ -273,7 +278,9 @@ def _string_end(raw: bytes, start: int) -> int:
         if quote < 0:
             raise _bad(raw, start, "this string does not end")
         escape = raw.find(b"\\", at, quote)
-        _check_plain(raw, at, quote if escape < 0 else escape)
+        end = quote if escape < 0 else escape
+        if end - at <= _LONG:
+            _check_plain(raw, at, end)
         if escape < 0:
             return quote + 1
         run = _escapes.match(raw, escape, escape + WINDOW)

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 from werkzeug.http import parse_options_header
 
 from swapper.core.errors import BadRequestError, NotFoundError
+from swapper.relay import Buffers
 from swapper.web.json_edit import JsonDocument, encode
 from swapper.web.json_path import parse_path
 from swapper.web.multipart import MultipartScanner
@@ -26,6 +27,7 @@ NO_MODEL: Final = "no model id could be identified"
 """The answer to a request that names no model, or one that is switched off."""
 
 _MAX_FORM_BYTES: Final = 10 << 20
+_LARGE_BYTES: Final = 1 << 18
 _SPOOL_BYTES: Final = 1 << 20
 _READ_BYTES: Final = 65536
 _MODEL: Final = parse_path("model")
@@ -107,8 +109,15 @@ class ModelRequest:
 
     def take_edits(self) -> None:
         """Forward what ``document``, which was edited, is now; what came chunked so."""
-        if self.document is not None:
-            self.body, self.length = _as_it_came(self.document.to_bytes(), self.length)
+        document = self.document
+        if document is None:
+            return
+        if self.length is not None and len(document) > _LARGE_BYTES:
+            # no copy: it would take the interpreter from others for milliseconds
+            self.body = buffers = Buffers(document.texts())
+            self.length = len(buffers)
+        else:
+            self.body, self.length = _as_it_came(document.to_bytes(), self.length)
 
 
 def find_model(request: Request) -> ModelRequest:

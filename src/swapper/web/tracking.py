@@ -16,6 +16,7 @@ from swapper.record.captures import Captures, Draft, Readable
 from swapper.record.figures import NO_USAGE
 from swapper.record.row import Finished
 from swapper.record.tap import Answer, ResponseTap
+from swapper.relay import Buffers
 from swapper.router import Lease
 from swapper.web.request import Request
 
@@ -160,7 +161,11 @@ class Track:
         A second call gives another body, but what is kept stays the first, if that was
         given as bytes.
         """
-        return body if self._draft is None else self._draft.of_request(body)
+        if self._draft is None:
+            return body
+        return self._draft.of_request(
+            body.joined() if isinstance(body, Buffers) else body
+        )
 
     def failed(self, status: int, message: str) -> None:
         """Note what went wrong behind a response that had begun as a success."""

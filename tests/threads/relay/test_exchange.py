@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from swapper.core.errors import UpstreamError, UpstreamTimeoutError
-from swapper.relay import Timeouts, Upstream
+from swapper.relay import Buffers, Timeouts, Upstream
 from swapper.relay.connection import Connection
 from swapper.relay.exchange import Exchange, NoAnswerError, outgoing
 from swapper.sync import CancelToken
@@ -172,6 +172,30 @@ def test_a_request_that_met_a_reset_is_repeated_once(method: str) -> None:
         assert b"".join(again) == b"good"
         assert server.connections == 2
         assert script.requests == 3
+        upstream.close()
+
+
+def test_a_body_in_several_places_is_repeated_as_a_whole() -> None:
+    long = b"x" * 300_000
+    received: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        peer.head()
+        if peer.number == 1:
+            peer.send(GOOD)
+            peer.head()
+            peer.reset()
+        else:
+            received.append(peer.take(len(long) + 2))
+            peer.send(GOOD)
+
+    with ScriptedUpstream(script) as server:
+        upstream = Upstream(server.url, "model x")
+        b"".join(get(upstream))
+        body = Buffers([b"{", long, b"}"])
+        answer = post(upstream, body, length=len(body))
+        assert b"".join(answer) == b"good"
+        assert received == [b"{" + long + b"}"]
         upstream.close()
 
 

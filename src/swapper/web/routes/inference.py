@@ -5,6 +5,7 @@ from urllib.parse import unquote
 from swapper.config import Config, PeerModel, resolve
 from swapper.core.errors import NotFoundError
 from swapper.core.ids import ModelId
+from swapper.relay import Buffers
 from swapper.web.filters import BodyFilters
 from swapper.web.loading import narrator_for
 from swapper.web.model_name import ModelRequest, find_model
@@ -117,7 +118,7 @@ class InferenceRoutes:
         track: Track,
     ) -> Response:
         self._peer_filters[model.peer].apply(wanted, wanted.name)
-        if isinstance(wanted.body, bytes):
+        if isinstance(wanted.body, bytes | Buffers):
             track.forwards(wanted.body)  # with the name as the client put it
         if wanted.name != model.name:
             wanted.rename(model.name)
