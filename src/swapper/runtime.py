@@ -37,6 +37,7 @@ from swapper.relay import Upstream
 from swapper.router import LocalRouter, Notify, Preloader
 from swapper.scheduler import SwapTime, make_scheduler, queue_rules
 from swapper.web.app import WebApp
+from swapper.web.books import Books
 from swapper.web.feed import EventHub
 from swapper.web.json_edit import JsonDocument
 from swapper.web.profiles import ActiveProfile
@@ -134,6 +135,7 @@ class App:
             performance=self._performance,
             counters=counters,
             memory=self._memory,
+            books=Books(self._handler.gathered),
         )
         self._generation = self._generation_of(config)
         self._reload_lock = threading.Lock()  # one reload at a time

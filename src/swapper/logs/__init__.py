@@ -2,12 +2,14 @@
 
 from swapper.logs.handler import MonitorHandler, current_request
 from swapper.logs.monitor import Monitor, Sink, Subscription
+from swapper.logs.repeated import RepeatedLine
 from swapper.logs.wiring import Logs
 
 __all__ = [
     "Logs",
     "Monitor",
     "MonitorHandler",
+    "RepeatedLine",
     "Sink",
     "Subscription",
     "current_request",

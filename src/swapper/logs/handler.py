@@ -2,6 +2,9 @@
 
 import json
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Final
@@ -78,6 +81,8 @@ class MonitorHandler(logging.Handler):
         super().__init__(level)
         self._sink = sink
         self._is_json = is_json
+        self._gathers = 0  # for this thread
+        self._gathered: list[bytes] = []
         self.setFormatter(JsonFormatter() if is_json else LineFormatter())
 
     def set_time_format(self, name: str) -> None:
@@ -88,6 +93,20 @@ class MonitorHandler(logging.Handler):
         if not self._is_json:
             self.setFormatter(LineFormatter(FORMATS.get(name)))
 
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Write in one piece, at the end of the block, what this thread logs in it.
+
+        One thread at a time: one that logs much.
+        """
+        self._gathers = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._gathers = 0
+            lines, self._gathered = self._gathered, []
+            self._sink.write(b"".join(lines))
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write *record*; one that cannot be formatted is reported on stderr."""
         try:
@@ -95,4 +114,8 @@ class MonitorHandler(logging.Handler):
         except Exception:  # noqa: BLE001 - logging's contract: never fail the caller
             self.handleError(record)
             return
-        self._sink.write(line.encode("utf-8", "backslashreplace") + b"\n")
+        data = line.encode("utf-8", "backslashreplace") + b"\n"
+        if self._gathers == threading.get_ident():
+            self._gathered.append(data)
+        else:
+            self._sink.write(data)

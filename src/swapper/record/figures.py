@@ -172,6 +172,8 @@ def _count(value: JsonValue) -> int:
 
 
 def _number(value: JsonValue) -> float:
+    if type(value) is float:  # as nearly all are
+        return _finite(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
     return _finite(value)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from swapper.core.json import JsonValue
@@ -126,9 +127,12 @@ def _first_byte(value: int | None) -> int:
 
 
 def _metadata(metadata: Mapping[str, str]) -> str:
-    if not metadata:
-        return ""
-    return json.dumps({_text(name): _text(value) for name, value in metadata.items()})
+    return _metadata_json(tuple(metadata.items())) if metadata else ""
+
+
+@lru_cache(maxsize=64)  # all requests to a model have the same
+def _metadata_json(items: tuple[tuple[str, str], ...]) -> str:
+    return json.dumps({_text(name): _text(value) for name, value in items})
 
 
 def _parsed(text: str) -> dict[str, JsonValue]:

@@ -297,10 +297,10 @@ class Store:
         """Return the ids of the rows, which are in the database now."""
         now = int(unix_time())
         with self._database.writing() as connection:
-            ids = [
-                connection.execute(INSERT, to_row(row)).lastrowid or 0
-                for row in self._rows
-            ]
+            connection.executemany(INSERT, map(to_row, self._rows))
+            # Nobody else has inserted since the transaction began.
+            ((last,),) = connection.execute("SELECT last_insert_rowid()")
+            ids = list(range(last + 1 - len(self._rows), last + 1))
             for insert, rows in (
                 (INSERT_TIMES, [times_row(*i, now) for i in self._times.items()]),
                 (INSERT_NEEDS, [needs_row(*i, now) for i in self._needs.items()]),

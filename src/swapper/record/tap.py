@@ -58,10 +58,18 @@ class ResponseTap:
     def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """Take status and headers, which say how the body is to be read."""
         self._status = status
-        self._decoder = decoder_for(_first(headers, "content-encoding"))
+        coding = content_type = ""
+        for name, value in headers:
+            lower = name.lower()
+            if lower == "content-type":
+                content_type = content_type or value
+            elif lower == "content-encoding":
+                coding = coding or value
+        if coding:
+            self._decoder = decoder_for(coding)
         if not self._is_success:
             self._sink = None
-        elif _EVENT_STREAM in _first(headers, "content-type"):
+        elif _EVENT_STREAM in content_type:
             self._reader = SseUsage()
         else:
             self._reader = JsonUsage(self._path)
@@ -116,7 +124,3 @@ class ResponseTap:
         self._reader.feed(data)
         if self._sink is not None:
             self._sink.add(data)
-
-
-def _first(headers: Sequence[tuple[str, str]], name: str) -> str:
-    return next((value for n, value in headers if n.lower() == name), "")

@@ -227,11 +227,13 @@ def _value(raw: bytes) -> JsonValue:
 
 def _loads(text: bytes) -> JsonValue:
     """Return a value, None if *text* is no JSON; bytes that are no UTF-8 may be in it."""
+    stripped = text.decode("utf-8", "replace").strip(" \t\r\n")
     try:
-        value: JsonValue = _parser.decode(text.decode("utf-8", "replace"))
+        value: JsonValue
+        value, end = _parser.raw_decode(stripped)
     except (ValueError, RecursionError):
         return None
-    return value
+    return value if end == len(stripped) else None
 
 
 def _cut(text: str) -> str:

@@ -16,7 +16,7 @@ from swapper.core.errors import (
     InternalError,
     RequestError,
 )
-from swapper.logs import current_request
+from swapper.logs import RepeatedLine, current_request
 from swapper.net.http1 import Framing, lower_names
 from swapper.relay import Passage
 from swapper.sync import CancelToken
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_access_line = RepeatedLine(
+    logger, logging.INFO, 'Request %s "%s %s %s" %d %d "%s" %.3fs'
+)
 _UNLOGGED = ("/wol-health", "/api/performance", "/metrics")
 _CLIENT_CLOSED_REQUEST = 499
 """Status in the access log when the client left before the answer."""
@@ -297,31 +300,21 @@ class _Body:
 
     def _log(self) -> None:
         request = self._request
-        if request.path.startswith(_UNLOGGED) or not logger.isEnabledFor(logging.INFO):
+        if request.path.startswith(_UNLOGGED):
             return
         environ = request.environ
-        record = logger.makeRecord(
-            logger.name,
-            logging.INFO,
-            __file__,
-            0,
-            'Request %s "%s %s %s" %d %d "%s" %.3fs',
-            (
-                _printable(client_ip(environ)),
-                request.method,
-                _printable(environ.get("PATH_INFO", "")),
-                environ.get("SERVER_PROTOCOL", ""),
-                self._response.status,
-                self._bytes,
-                _printable(request.header("User-Agent")),
-                self._ended_at - self._started_s,
-            ),
-            None,
-            extra={"request_id": request.id},
+        _access_line.log(
+            _printable(client_ip(environ)),
+            request.method,
+            _printable(environ.get("PATH_INFO", "")),
+            environ.get("SERVER_PROTOCOL", ""),
+            self._response.status,
+            self._bytes,
+            _printable(environ.get("HTTP_USER_AGENT", "")),
+            self._ended_at - self._started_s,
+            created_s=self._ended_s,
+            request_id=request.id,
         )
-        record.created = self._ended_s
-        record.msecs = self._ended_s % 1 * 1000
-        logger.handle(record)
 
 
 def _run_each(calls: list[Callable[[], object]]) -> None:

@@ -10,6 +10,8 @@ pause is booked at once.
 
 import logging
 import threading
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol, TypeAlias
 
 from swapper.core.errors import InboxClosedError
@@ -53,7 +55,11 @@ class Books:
     The order of books is that of the ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, around: Callable[[], AbstractContextManager[object]] = nullcontext
+    ) -> None:
+        """Prepare; *around* is entered for each look, by the thread."""
+        self._around = around
         self._inbox: Inbox[_Message] = Inbox()
         self._lock = threading.Lock()  # guards _held_bytes
         self._held_bytes = 0
@@ -123,24 +129,27 @@ class Books:
                 self._is_asleep = True
                 self._inbox.wait(None)
                 self._is_asleep = False
-                for _ in range(len(self._inbox)):
-                    self._take(self._inbox.poll())
+                self._take([self._inbox.poll() for _ in range(len(self._inbox))])
                 self._hurry.wait(_PAUSE_S)
                 self._hurry.clear()
         finally:
             self._end()
 
     def _end(self) -> None:
-        for message in self._inbox.close():
-            self._take(message)
+        self._take(self._inbox.close())
 
-    def _take(self, message: _Message | None) -> None:
-        if isinstance(message, Reply):
-            message.offer(None)
-        elif message is not None:
-            held_bytes = message.held_bytes
-            _keep(message)
-            self._hold(-held_bytes)
+    def _take(self, messages: Iterable[_Message | None]) -> None:
+        replies = []
+        with self._around():
+            for message in messages:
+                if isinstance(message, Reply):
+                    replies.append(message)
+                elif message is not None:
+                    held_bytes = message.held_bytes
+                    _keep(message)
+                    self._hold(-held_bytes)
+        for reply in replies:
+            reply.offer(None)
 
     def _hold(self, count: int) -> None:
         if abs(count) > _SMALL_BYTES:

@@ -37,7 +37,7 @@ class Services:
     performance: PerformanceMonitor
     counters: RequestCounters
     memory: Callable[[], Mapping[str, ProcessMemory]]
-    books: Books = field(default_factory=Books)
+    books: Books
     upstreams: Upstreams = field(default_factory=Upstreams)
     clients: ClientWatch = field(default_factory=ClientWatch)
     ending: CancelToken = field(default_factory=CancelToken)

@@ -137,13 +137,12 @@ class _EventBody:
                 yield _message("profileChanged", {"active": profile})
                 yield self._states(self._services.router.states())
             case ActivityStored(row):
-                yield _message("activity", {"id": row})
+                yield _ACTIVITY % row
             case Shown(track):
                 shown = in_flight_row(track)
                 yield _message("inflight", {"operation": "upsert", "request": shown})
             case Removed(track):
-                number = str(track.number)
-                yield _message("inflight", {"operation": "remove", "id": number})
+                yield _REMOVE % track.number
             case AllShown(tracks):
                 yield _snapshot([in_flight_row(track) for track in tracks])
             case Lost():
@@ -185,6 +184,13 @@ def _log_message(source: str, text: bytes) -> str:
     shown = text.decode("utf-8", "replace")
     return _message("logData", {"data": shown, "source": source})
 
+
+# What is sent most often; see ``_message``.
+_ACTIVITY: Final = 'event:message\ndata:{"type":"activity","data":"{\\"id\\":%d}"}\n\n'
+_REMOVE: Final = (
+    'event:message\ndata:{"type":"inflight","data":'
+    '"{\\"operation\\":\\"remove\\",\\"id\\":\\"%d\\"}"}\n\n'
+)
 
 _to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
