@@ -40,7 +40,7 @@ class Endings:
 
     def deadline(self) -> float | None:
         """Return when ``expire`` has something to do, None for never."""
-        return min((asked.until for asked in self._asking), default=None)
+        return min(asked.until for asked in self._asking) if self._asking else None
 
     def expire(self, now: float) -> None:
         """Answer those whose time is over."""

@@ -66,6 +66,8 @@ class Lease:
 
     def done(self) -> None:
         """End the lease. Any thread, any number of times; never blocks."""
+        if not self._on_done:
+            return
         try:
             on_done = self._on_done.pop()
         except IndexError:

@@ -169,7 +169,8 @@ class RouterLoop:
         self.inbox.put(message, wakes=False)
         # Looked at again after the baton was given back: a message that came in between
         # has found it taken.
-        while len(self.inbox) and self._baton.acquire(blocking=False):
+        unread = self.inbox.unread
+        while unread and self._baton.acquire(blocking=False):
             try:
                 wakes_thread = not self._stand_in()
             finally:
@@ -219,9 +220,10 @@ class RouterLoop:
         """
         if not self._is_running or self._crash is not None:
             return False
+        unread = self.inbox.unread
         try:
-            while (message := self.inbox.poll()) is not None:
-                self.step(message)
+            while unread:
+                self.step(unread.popleft())
         except Exception as exc:  # noqa: BLE001 - the router thread raises it
             self._crash = exc
         is_early = self._due_s is not None and (
@@ -232,6 +234,8 @@ class RouterLoop:
     def step(self, message: RouterMessage | None) -> None:
         """Handle one message, if there is one, and do what is due. Never blocks."""
         now = self._clock.monotonic()
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("router message=%r", message)
         if message is not None:
             self._handle(message, now)
         deadline = self.deadline()  # may pass while messages never cease to come
@@ -246,21 +250,22 @@ class RouterLoop:
         """Return when ``step(None)`` is wanted if no message comes; None for never."""
         if self._give_up_at is not None:
             return self._give_up_at
-        times = (self._scheduler.next_deadline(), self._endings.deadline())
-        return min((at for at in times if at is not None), default=None)
+        due, news = self._scheduler.next_deadline(), self._endings.deadline()
+        if due is None or news is None:
+            return news if due is None else due
+        return min(due, news)
 
     def _handle(self, message: RouterMessage, now: float) -> None:
-        logger.debug("router message=%r", message)
-        match message:
+        match message:  # what requests say first
             case Submit() | Requeue():
                 self._take(message, now)
                 return
+            case ServeDone(ticket_id):
+                effects = self._scheduler.serve_done(ticket_id, now)
             case Cancel(ticket_id):
                 self._replies.pop(ticket_id, None)
                 self._positions.pop(ticket_id, None)
                 effects = self._scheduler.cancel(ticket_id, now)
-            case ServeDone(ticket_id):
-                effects = self._scheduler.serve_done(ticket_id, now)
             case Unload(unload, models, answer):
                 self._unloads[unload] = answer
                 effects = self._scheduler.unload(unload, models, now)
@@ -277,7 +282,8 @@ class RouterLoop:
                 effects = self._learn(message, now)
             case _:
                 assert_never(message)
-        self._carry_out(effects, now)
+        if effects:
+            self._carry_out(effects, now)
 
     def _take(self, message: Submit | Requeue, now: float) -> None:
         """Take a ticket, and note where it stands if it has to wait."""

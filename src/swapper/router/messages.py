@@ -6,7 +6,7 @@ Commands are imperative, facts past. The facts about processes are those of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from swapper.config.learnt import Footprint
 from swapper.config.schema import ModelConfig
@@ -19,8 +19,7 @@ from swapper.scheduler import QueueRules, Standing, Ticket, WaitingModel
 from swapper.sync import Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Submit:
+class Submit(NamedTuple):
     """A request wants its model; the answer is a lease or the reason why not."""
 
     ticket: Ticket
@@ -34,8 +33,7 @@ class Cancel:
     ticket: TicketId
 
 
-@dataclass(frozen=True, slots=True)
-class ServeDone:
+class ServeDone(NamedTuple):
     """The response that a lease was for has ended, in whatever way."""
 
     ticket: TicketId

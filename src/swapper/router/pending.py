@@ -21,7 +21,7 @@ from swapper.router.messages import (
     Submit,
 )
 from swapper.scheduler import Admission, Standing, Ticket
-from swapper.sync import CancelToken, Reply
+from swapper.sync import Binding, CancelToken, Reply
 
 NEWS_WITHIN_S: Final = 1.0
 """How long the news of a process's end may take to come after its connection broke."""
@@ -68,12 +68,13 @@ class PendingLease:
         self._token = token
         self._clock = clock
         self._is_second = False
+        self._binding: Binding | None
         self._reply: Reply[Lease | RequestError] = Reply()
         try:
             post(Submit(ticket, self._reply))
         except InboxClosedError:
             raise ShuttingDownError("router") from None
-        self._binding = token.bind(self._leave)  # a Cancel must come after its Submit
+        self._bind()  # a Cancel must come after its Submit
 
     def wait(self, timeout_s: float | None = None) -> Lease:
         """Return the lease; blocks. One thread.
@@ -85,7 +86,8 @@ class PendingLease:
                 start, unloaded meanwhile, cancelled, or swapper is ending.
         """
         answer = self._reply.wait(timeout_s)
-        self._binding.release()
+        if self._binding is not None:
+            self._binding.release()
         if isinstance(answer, RequestError):
             raise answer.with_traceback(None)  # one error may answer many callers
         return answer
@@ -124,7 +126,7 @@ class PendingLease:
         except InboxClosedError:
             return False
         self._reply = reply
-        self._binding = self._token.bind(self._leave)
+        self._bind()
         return True
 
     def ending(self, lease: Lease) -> ProcessError | None:
@@ -152,11 +154,18 @@ class PendingLease:
 
     def close(self) -> None:
         """Give up the wait, or the lease if it has come. Any thread, idempotent."""
-        self._binding.release()
+        if self._binding is not None:
+            self._binding.release()
         if not self._leave():
             answer = self._reply.wait(0)
             if isinstance(answer, Lease):
                 answer.done()
+
+    def _bind(self) -> None:
+        """Leave if the token is cancelled, unless the answer is there already."""
+        self._binding = (
+            self._token.bind(self._leave) if self._reply.is_pending else None
+        )
 
     def _leave(self) -> bool:
         has_left = self._reply.abandon()

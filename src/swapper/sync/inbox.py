@@ -21,12 +21,16 @@ class Inbox(Generic[M]):
 
     ``put`` and ``wake`` may be called from any thread; the rest by the owner, or by
     whoever acts for it. Not for signal handlers: ``put`` takes a lock.
+
+    Attributes:
+        unread: the messages, the oldest first. Any thread may see whether there are
+            any, which is true for a moment only; the reader may take the first.
     """
 
-    __slots__ = ("_bell", "_closed", "_lock", "_messages")
+    __slots__ = ("_bell", "_closed", "_lock", "unread")
 
     def __init__(self) -> None:
-        self._messages: deque[M] = deque()
+        self.unread: deque[M] = deque()
         self._lock = threading.Lock()  # orders put against close; guards _closed
         self._closed = False
         self._bell = threading.Lock()  # released to wake a reader; held otherwise
@@ -34,7 +38,7 @@ class Inbox(Generic[M]):
 
     def __len__(self) -> int:
         """Return how many messages wait; any thread, true for a moment only."""
-        return len(self._messages)
+        return len(self.unread)
 
     def put(self, message: M, *, wakes: bool = True) -> None:
         """Deliver *message*. Any thread; never blocks.
@@ -49,7 +53,7 @@ class Inbox(Generic[M]):
         with self._lock:
             if self._closed:
                 raise InboxClosedError
-            self._messages.append(message)
+            self.unread.append(message)
         if wakes:
             self.wake()
 
@@ -71,10 +75,7 @@ class Inbox(Generic[M]):
 
     def poll(self) -> M | None:
         """Return the next message, None if there is none."""
-        try:
-            return self._messages.popleft()
-        except IndexError:
-            return None
+        return self.unread.popleft() if self.unread else None
 
     def wait(self, deadline: float | None) -> bool:
         """Sleep until there may be a message or somebody wakes us.
@@ -82,7 +83,7 @@ class Inbox(Generic[M]):
         Returns:
             False if *deadline* passed first.
         """
-        if self._messages:
+        if self.unread:
             return True
         if deadline is None:
             return self._bell.acquire()
@@ -92,6 +93,6 @@ class Inbox(Generic[M]):
         """Refuse further messages and return those not yet read, oldest first."""
         with self._lock:
             self._closed = True
-            left = tuple(self._messages)
-            self._messages.clear()
+            left = tuple(self.unread)
+            self.unread.clear()
         return left
