@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from swapper.config.schema import GroupConfig
 from swapper.core.errors import RequestError, StartsRefusedError
 from swapper.core.ids import ModelId
-from swapper.scheduler import Admission
+from swapper.scheduler import Admission, Effect, admission, fifo
+from swapper.scheduler.board import Board
+from swapper.scheduler.claims import Claims
+from swapper.scheduler.records import ModelRecord
 from tests.fakes.matrices import matrix
 from tests.fakes.world import World
 
@@ -91,6 +95,47 @@ def test_the_rare_is_simulated_too(layout: str) -> None:
         for terms in (Admission.IF_READY, Admission.UNCOUNTED)
         for outcome in ("granted", "refused")
     }
+
+
+@pytest.mark.parametrize("layout", ALL)
+def test_who_need_not_queue_gets_what_the_queue_would_have_given(
+    layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same world twice: once all tickets go the long way."""
+    free = [0]
+
+    def counted(board: Board, claims: Claims, model: ModelRecord, now: float) -> bool:
+        is_at_once = admission.is_free(board, claims, model, now)
+        free[0] += is_at_once
+        return is_at_once
+
+    for seed in range(6):
+        monkeypatch.setattr(fifo, "is_free", counted)
+        short = history(layout, seed)
+        monkeypatch.setattr(fifo, "is_free", lambda *_: False)
+        assert history(layout, seed) == short
+    assert free[0] > 10
+
+
+def history(layout: str, seed: int) -> list[str]:
+    """Return all that was decided in a world, in order."""
+    world, dice = make(layout), random.Random(f"{layout}/{seed}")  # noqa: S311 - a simulation
+    carry_out, decided = world.loop._carry_out, []
+
+    def noted(effects: Sequence[Effect], now: float) -> None:
+        decided.append(f"{now} {effects!r} {world.scheduler.next_deadline()}")
+        carry_out(effects, now)
+
+    world.loop._carry_out = noted  # type: ignore[method-assign]
+    for _ in range(400):
+        world.step(dice.randrange(1 << 30))
+        for process in [*world.processes.values()] if dice.random() < 0.4 else []:
+            if process.outbox:
+                process.deliver()
+            elif process.phase == "starting":
+                process.start_succeeds()
+            world._settle()
+    return decided
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)

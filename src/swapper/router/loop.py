@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Protocol, TypeAlias, assert_never
 
@@ -169,8 +170,7 @@ class RouterLoop:
         self.inbox.put(message, wakes=False)
         # Looked at again after the baton was given back: a message that came in between
         # has found it taken.
-        unread = self.inbox.unread
-        while unread and self._baton.acquire(blocking=False):
+        while self.inbox.unread and self._baton.acquire(blocking=False):
             try:
                 wakes_thread = not self._stand_in()
             finally:
@@ -220,10 +220,9 @@ class RouterLoop:
         """
         if not self._is_running or self._crash is not None:
             return False
-        unread = self.inbox.unread
         try:
-            while unread:
-                self.step(unread.popleft())
+            while self.inbox.unread:
+                self.step(self.inbox.unread.popleft())
         except Exception as exc:  # noqa: BLE001 - the router thread raises it
             self._crash = exc
         is_early = self._due_s is not None and (
@@ -234,9 +233,9 @@ class RouterLoop:
     def step(self, message: RouterMessage | None) -> None:
         """Handle one message, if there is one, and do what is due. Never blocks."""
         now = self._clock.monotonic()
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("router message=%r", message)
         if message is not None:
+            if logger.isEnabledFor(logging.DEBUG):
+                logger.debug("router message=%r", message)
             self._handle(message, now)
         deadline = self.deadline()  # may pass while messages never cease to come
         if message is None or (deadline is not None and deadline <= now):
@@ -251,9 +250,9 @@ class RouterLoop:
         if self._give_up_at is not None:
             return self._give_up_at
         due, news = self._scheduler.next_deadline(), self._endings.deadline()
-        if due is None or news is None:
-            return news if due is None else due
-        return min(due, news)
+        if news is not None and (due is None or news < due):
+            return news
+        return due
 
     def _handle(self, message: RouterMessage, now: float) -> None:
         match message:  # what requests say first
@@ -282,8 +281,7 @@ class RouterLoop:
                 effects = self._learn(message, now)
             case _:
                 assert_never(message)
-        if effects:
-            self._carry_out(effects, now)
+        self._carry_out(effects, now)
 
     def _take(self, message: Submit | Requeue, now: float) -> None:
         """Take a ticket, and note where it stands if it has to wait."""
@@ -366,7 +364,7 @@ class RouterLoop:
             model,
             run,
             self._started[model].proxy,
-            lambda: self._end_lease(number),
+            partial(self._end_lease, number),
             started_s=self._began_s[model],
             ready_s=self._ready_s[model],
             wait=None if position is None else Wait(position, now - ticket.arrived_s),

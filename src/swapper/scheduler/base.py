@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from swapper.config.learnt import Footprint
 from swapper.config.schema import ModelConfig
@@ -43,8 +43,7 @@ class Admission(Enum):
     nor an idle stop is held up; such a request breaks when the process stops."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """A request as the scheduler sees it.
 
     Attributes:
@@ -68,8 +67,7 @@ class StopReason(StrEnum):
     SHUTDOWN = "shutdown"
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """Hand the ticket's caller a lease on this run of the model.
 
     If the caller has left, the router reports ``serve_done`` at once: a lease counts

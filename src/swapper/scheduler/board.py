@@ -163,6 +163,12 @@ class Board:
         model.leases.update(dict.fromkeys(tickets, now))
         self._effects.extend(Grant(t, model.run) for t in tickets.values())
 
+    def serve(self, model: ModelRecord, ticket: Ticket, now: float) -> None:
+        """Lease the present run to a ticket that comes and has not waited."""
+        self.model_of[ticket.id] = model.id
+        model.leases[ticket.id] = now
+        self._effects.append(Grant(ticket, model.run))
+
     def end_lease(
         self,
         model: ModelRecord,

@@ -55,6 +55,8 @@ class Claims:
     def refresh(self, now: float) -> Sequence[ModelRecord]:
         """Note who has become overdue; return all who are, the oldest first."""
         self._now = now
+        if not (self._owed or self._board.waiting):
+            return ()
         waiting = self._board.waiting.values()
         owed = [model for model in waiting if self._is_overdue(model, now)]
         owed.sort(key=_age)
@@ -138,6 +140,8 @@ class Claims:
     def _ask(
         self, model: ModelRecord, running: Sequence[ModelId]
     ) -> tuple[ModelId, ...]:
+        if not running:
+            return ()
         is_ready = model.shown_state is _READY
         return self.planner.eviction_for(
             model.id, running, target_is_running=is_ready, standing=self._standing

@@ -50,7 +50,7 @@ from swapper.core.errors import (
 from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
 from swapper.core.states import ProcessState
 from swapper.planner.base import Planner
-from swapper.scheduler.admission import admitted
+from swapper.scheduler.admission import admitted, is_free
 from swapper.scheduler.base import (
     Admission,
     AnswerUnload,
@@ -74,9 +74,9 @@ from swapper.scheduler.policy import FirstCome
 from swapper.scheduler.records import ModelRecord, Swap
 from swapper.scheduler.swap_times import MemorySwapTimes, SwapTimes
 from swapper.scheduler.upkeep import (
-    deadlines,
     dissolve_all,
     has_served,
+    next_stop,
     stop_what_is_due,
     take_over,
 )
@@ -127,6 +127,7 @@ class FifoScheduler:
 
     def submit(self, ticket: Ticket, now: float) -> list[Effect]:
         """Take a new ticket; see ``Scheduler.submit``."""
+        board = self._board
         self._claims.refresh(now)
         try:
             model = self._admit(ticket)
@@ -137,11 +138,11 @@ class FifoScheduler:
         self._policy.arrived(ticket, now)
         if ticket.admission is Admission.UNCOUNTED:
             return [Grant(ticket, model.run)]
-        if ticket.admission is Admission.IF_READY:
-            self._board.model_of[ticket.id] = model.id
-            self._board.grant(model, {ticket.id: ticket}, now)
+        is_at_once = ticket.admission is Admission.IF_READY
+        if is_at_once or is_free(board, self._claims, model, now):
+            board.serve(model, ticket, now)
         else:
-            self._board.enqueue(model, ticket)
+            board.enqueue(model, ticket)
             self._advance(model, now)
         return self._effects()
 
@@ -302,8 +303,11 @@ class FifoScheduler:
 
     def next_deadline(self) -> float | None:
         """Return when the next thing is due, None for never."""
-        times = [self._claims.next_deadline(), *deadlines(self._board)]
-        for model in self._board.waiting.values():
+        due, waiting = next_stop(self._board), self._board.waiting.values()
+        if not waiting:
+            return due
+        times = [due, self._claims.next_deadline()]
+        for model in waiting:
             times += [model.not_before, model.doubted_until or None]
         return min((at for at in times if at is not None), default=None)
 

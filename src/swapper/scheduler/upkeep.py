@@ -3,7 +3,7 @@
 And what becomes of loads that still make room when the rules change.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import ModelRemovedError
@@ -17,6 +17,7 @@ from swapper.scheduler.records import ModelRecord, Swap
 _STOPPED = ProcessState.STOPPED
 _STARTING = ProcessState.STARTING
 _READY = ProcessState.READY
+_LIVE = (_STARTING, _READY)
 
 
 def stop_what_is_due(board: Board, now: float) -> None:
@@ -29,11 +30,16 @@ def stop_what_is_due(board: Board, now: float) -> None:
             board.stop(model, StopReason.IDLE, now)
 
 
-def deadlines(board: Board) -> Iterator[float | None]:
-    """Yield when something is to be stopped, None for never."""
+def next_stop(board: Board) -> float | None:
+    """Return when the next of them is to be stopped, None for never."""
+    times = []
     for model in board.running.values():
-        yield _idle_expiry(board, model)
-        yield model.retires_at if model.state in {_STARTING, _READY} else None
+        expiry = None if model.leases else _idle_expiry(board, model)
+        if expiry is not None:
+            times.append(expiry)
+        if model.retires_at is not None and model.state in _LIVE:
+            times.append(model.retires_at)
+    return min(times) if times else None
 
 
 def retire(board: Board, model: ModelRecord, now: float, *, keep: bool) -> None:

@@ -251,6 +251,16 @@ def test_r11_a_run_that_goes_on_is_trusted_again_after_a_second() -> None:
     assert scheduler.next_deadline() is None
 
 
+def test_r11_a_doubted_run_is_granted_to_nobody_else_either() -> None:
+    scheduler = swapping()
+    granted(scheduler)
+    scheduler.requeue(ticket(1, "a"), R1, 2.0)
+    scheduler.cancel(TicketId(1), 2.1)
+
+    assert scheduler.submit(ticket(2, "a"), 2.5) == []
+    assert scheduler.tick(3.0) == [Grant(ticket(2, "a"), R1)]
+
+
 def test_r11_a_lease_given_back_counts_no_more() -> None:
     scheduler = swapping()
     granted(scheduler)
