@@ -250,9 +250,7 @@ class RouterLoop:
         if self._give_up_at is not None:
             return self._give_up_at
         due, news = self._scheduler.next_deadline(), self._endings.deadline()
-        if news is not None and (due is None or news < due):
-            return news
-        return due
+        return news if news is not None and (due is None or news < due) else due
 
     def _handle(self, message: RouterMessage, now: float) -> None:
         match message:  # what requests say first

@@ -127,7 +127,6 @@ class FifoScheduler:
 
     def submit(self, ticket: Ticket, now: float) -> list[Effect]:
         """Take a new ticket; see ``Scheduler.submit``."""
-        board = self._board
         self._claims.refresh(now)
         try:
             model = self._admit(ticket)
@@ -139,10 +138,10 @@ class FifoScheduler:
         if ticket.admission is Admission.UNCOUNTED:
             return [Grant(ticket, model.run)]
         is_at_once = ticket.admission is Admission.IF_READY
-        if is_at_once or is_free(board, self._claims, model, now):
-            board.serve(model, ticket, now)
+        if is_at_once or is_free(self._board, self._claims, model, now):
+            self._board.serve(model, ticket, now)
         else:
-            board.enqueue(model, ticket)
+            self._board.enqueue(model, ticket)
             self._advance(model, now)
         return self._effects()
 
