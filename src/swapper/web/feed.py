@@ -32,7 +32,14 @@ _PAUSE_S: Final = 0.02
 all its other bookkeeping; 50 lists a second are as good for people to look at."""
 
 _PROGRESS_INTERVAL_S: Final = 0.25
-"""Between two messages that only tell of more bytes of the same response."""
+"""Between two messages that only tell of more bytes of the same response ..."""
+
+_PROGRESS_PER_S: Final = 100
+"""... and more if that makes more messages: nobody can read them."""
+
+_AT_ONCE: Final = 8
+"""Rows of the table told at one look. More of them would keep tokens waiting: making a
+row takes as long as relaying several."""
 
 _BRIEF: Final = 4
 """Requests that began and ended between two looks, of which a listener is told; the last
@@ -177,11 +184,11 @@ class _Seen:
         track = self.track
         return self.resp_bytes != track.resp_bytes or self.status != track.status
 
-    def is_due(self, now: float) -> bool:
+    def is_due(self, now: float, interval_s: float) -> bool:
         """Return whether to tell more: a head at once, bytes not so often."""
         if not self.status:
             return self.track.status != 0
-        return self.at + _PROGRESS_INTERVAL_S <= now
+        return self.at + interval_s <= now
 
 
 class Feed:
@@ -206,6 +213,7 @@ class Feed:
         }
         # written by the listening thread
         self._seen: dict[int, _Seen] = {}
+        self._is_behind = False
         # what ended before it was seen; appended to by any thread
         self._brief: deque[Track] = deque(maxlen=_BRIEF)
 
@@ -308,17 +316,28 @@ class Feed:
             if seen.has_changed:
                 yield Shown(seen.track)
             yield Removed(seen.track)
+        left, interval_s = _AT_ONCE, self._interval_s
         for number, track in listed.items():
             told = self._seen.get(number)
-            if told is None or told.is_due(now):
+            if told is None or told.is_due(now, interval_s):
+                if not left:
+                    break
                 if told is None or told.has_changed:
+                    left -= 1
                     yield Shown(track)
                 self._seen[number] = _seen(track, now)
+        self._is_behind = not left
+
+    @property
+    def _interval_s(self) -> float:
+        return max(_PROGRESS_INTERVAL_S, len(self._seen) / _PROGRESS_PER_S)
 
     def _until_due_s(self, now: float) -> float | None:
         """Return when to look at bodies again; all else rings the bell."""
         due = [seen.at for seen in self._seen.values() if seen.status]
-        return max(0.0, min(due) + _PROGRESS_INTERVAL_S - now) if due else None
+        if self._is_behind:
+            return 0.0
+        return max(0.0, min(due) + self._interval_s - now) if due else None
 
 
 def _seen(track: Track, now: float) -> _Seen:

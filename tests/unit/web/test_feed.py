@@ -129,6 +129,16 @@ def test_a_stream_that_goes_on_is_told_of_again_and_again(
         assert next(feed) == [Shown(track)]
 
 
+def test_many_rows_are_told_a_few_at_a_time_until_all_are(
+    tracker: Tracker, feed: Feed
+) -> None:
+    tracks = [begin(tracker) for _ in range(20)]
+    told = [next(feed) for _ in range(3)]  # nothing has rung since
+
+    assert [len(events) for events in told] == [8, 8, 4]
+    assert [event for events in told for event in events] == [*map(Shown, tracks)]
+
+
 def test_what_began_and_ended_between_two_looks_is_told_at_its_end(
     tracker: Tracker, feed: Feed
 ) -> None:
