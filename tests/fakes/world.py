@@ -21,7 +21,7 @@ from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
 from swapper.core.states import ProcessState
 from swapper.planner import GroupPlanner, MatrixPlanner, Planner
 from swapper.process.messages import Exited, Started, Stopped
-from swapper.router.lease import Lease
+from swapper.router.lease import Lease, Refused
 from swapper.router.loop import RouterLoop
 from swapper.router.messages import (
     Cancel,
@@ -535,9 +535,9 @@ class World:
             except ClientGoneError:
                 raise AssertionError("pending yet abandoned") from None
             del self.pending[number]
-            if isinstance(answer, RequestError):
+            if isinstance(answer, Refused):
                 self.outcomes[number] = "refused"
-                self.refusals.add(type(answer))
+                self.refusals.add(type(answer.error))
             else:
                 self.outcomes[number] = "granted"
                 terms = self.if_ready.get(number, Admission.SERVE)

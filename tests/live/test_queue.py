@@ -131,6 +131,39 @@ def test_a_queue_is_shown_with_reasons_and_waits_are_told(tmp_path: Path) -> Non
     assert at_once.header("X-Queue-Wait") is None
 
 
+def test_errors_tell_of_the_wait_too(tmp_path: Path) -> None:
+    options = {"a": "", "b": "--exit-after 0", "c": "--ready-after 0.3"}
+    with (
+        SwapperProgram(tmp_path, config_text(options)) as program,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        assert program.chat("a").status == 200
+        busy = pool.submit(held, program, "a")
+        fake_state(f"{program.url}/upstream/a", min_held=1)
+        in_vain = pool.submit(program.chat, "b")
+        wait_for_queue(program, 1)
+        unloaded = pool.submit(program.chat, "c")
+        wait_for_queue(program, 2)
+        program.call("/api/models/unload/c", b"")
+        answers = [unloaded.result()]
+        fake_release(f"{program.url}/upstream/a", "here")
+        answers.append(in_vain.result())
+        assert busy.result().status == 200
+        # of a model that is ready and gives no answer
+        broken = program.call("/upstream/c/x?drop=head")
+        at_once = program.call("/upstream/c/x?drop=head")
+        unknown = program.chat("nobody")
+
+    codes = [answer.json()["error"]["code"] for answer in answers]
+    assert codes == ["model_unloaded", "model_exited"]
+    assert [a.header("X-Queue-Position") for a in answers] == ["2", "1"]
+    assert all(float(a.header("X-Queue-Wait") or 0) > 0 for a in answers)
+    assert (broken.status, broken.header("X-Queue-Position")) == (502, "0")
+    assert float(broken.header("X-Queue-Wait") or 0) > 0.3
+    assert (at_once.status, at_once.header("X-Queue-Wait")) == (502, None)
+    assert (unknown.status, unknown.header("X-Queue-Wait")) == (404, None)
+
+
 def test_who_loads_a_model_waits_at_position_zero(tmp_path: Path) -> None:
     config = config_text({"a": "--ready-after 0.4"}, "apiKeys: [secret]")
     key = {"Authorization": "Bearer secret"}

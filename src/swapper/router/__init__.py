@@ -1,7 +1,7 @@
 """One thread that owns every routing decision, and its handle for the others."""
 
 from swapper.router.counts import RouterCounts, state_family
-from swapper.router.lease import Lease
+from swapper.router.lease import Lease, Wait
 from swapper.router.local import LocalRouter
 from swapper.router.loop import Notify, ProcessHandle, ProcessSpawner
 from swapper.router.pending import PendingLease
@@ -16,5 +16,6 @@ __all__ = [
     "ProcessHandle",
     "ProcessSpawner",
     "RouterCounts",
+    "Wait",
     "state_family",
 ]

@@ -1,8 +1,9 @@
-"""What a grant hands over."""
+"""What a grant hands over, and a refusal."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from swapper.core.errors import RequestError
 from swapper.core.ids import ModelId, RunId
 
 
@@ -12,11 +13,24 @@ class Wait:
 
     Attributes:
         position: where it stood when it came; see ``Standing.position``.
-        seconds: from its arrival to the grant.
+        seconds: from its arrival to the grant, or the refusal.
     """
 
     position: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why there is no lease.
+
+    Attributes:
+        error: what to answer; one may answer many requests.
+        position: where the request stood when it came, if it has waited.
+    """
+
+    error: RequestError
+    position: int | None = None
 
 
 class Lease:

@@ -27,7 +27,7 @@ from swapper.core.states import ProcessState
 from swapper.process.messages import Exited, Started, Stopped
 from swapper.router.counts import RouterCounts
 from swapper.router.endings import Endings
-from swapper.router.lease import Lease, Wait
+from swapper.router.lease import Lease, Refused, Wait
 from swapper.router.messages import (
     Cancel,
     Explain,
@@ -121,7 +121,7 @@ class RouterLoop:
         self._spawn = spawn
         self._clock = clock
         self._on_states = on_states
-        self._replies: dict[TicketId, Reply[Lease | RequestError]] = {}
+        self._replies: dict[TicketId, Reply[Lease | Refused]] = {}
         self._unloads: dict[UnloadId, Reply[RequestError | None]] = {}
         self._shutdown: Shutdown | None = None
         self._give_up_at: float | None = None
@@ -334,8 +334,8 @@ class RouterLoop:
                     if not self._grant(ticket, run, now):
                         todo += self._scheduler.serve_done(ticket.id, now)
                 case Refuse(ticket, error):
-                    self._positions.pop(ticket.id, None)
-                    self._replies.pop(ticket.id).offer(error)
+                    position = self._positions.pop(ticket.id, None)
+                    self._replies.pop(ticket.id).offer(Refused(error, position))
                 case StartModel(model, run):
                     logger.info("start model=%s run=%d", model, run)
                     self._started[model] = self._models[model]
@@ -437,8 +437,8 @@ class RouterLoop:
         error = ShuttingDownError("router")
         for message in self.inbox.close():
             _refuse(message, error)
-        for reply in self._replies.values():
-            reply.offer(error)
+        for ticket, reply in self._replies.items():
+            reply.offer(Refused(error, self._positions.get(ticket)))
         self._endings.close()
         for unload in self._unloads.values():
             unload.offer(None if self._scheduler.is_at_rest else error)
@@ -452,7 +452,7 @@ class RouterLoop:
 def _refuse(message: RouterMessage, error: RequestError) -> None:
     match message:
         case Submit(_, reply) | Requeue(_, _, reply):
-            reply.offer(error)
+            reply.offer(Refused(error))
         case Explain():
             message.reply.offer(None)
         case Unload(_, _, answer) | Reload(_, _, _, answer):

@@ -14,7 +14,7 @@ from swapper.core.errors import ProcessError, RequestError
 from swapper.core.ids import ModelId, RunId, TicketId, UnloadId
 from swapper.planner import Planner
 from swapper.process.messages import Exited, Started, Stopped
-from swapper.router.lease import Lease
+from swapper.router.lease import Lease, Refused
 from swapper.scheduler import QueueRules, Standing, Ticket, WaitingModel
 from swapper.sync import Reply
 
@@ -23,7 +23,7 @@ class Submit(NamedTuple):
     """A request wants its model; the answer is a lease or the reason why not."""
 
     ticket: Ticket
-    reply: Reply[Lease | RequestError]
+    reply: Reply[Lease | Refused]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Requeue:
 
     ticket: Ticket
     run: RunId
-    reply: Reply[Lease | RequestError]
+    reply: Reply[Lease | Refused]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from swapper.core.errors import (
     InboxClosedError,
     ProcessError,
     RequestCancelledError,
-    RequestError,
     ShuttingDownError,
 )
-from swapper.router.lease import Lease
+from swapper.router.lease import Lease, Refused, Wait
 from swapper.router.messages import (
     Cancel,
     Explain,
@@ -33,6 +32,11 @@ class PendingLease:
     Ends in exactly one of three ways: ``wait`` returns a lease, ``wait`` raises, or
     ``close`` comes first. Whoever made it calls ``close`` in the end. A lease that was
     of no use can be given back once, by ``again``.
+
+    Attributes:
+        ticket: what was submitted.
+        waited: how it waited for what ``wait`` returned or raised; None if it did not,
+            or if that is not known: nobody was asked by who cancelled it.
     """
 
     __slots__ = (
@@ -43,6 +47,7 @@ class PendingLease:
         "_reply",
         "_token",
         "ticket",
+        "waited",
     )
 
     def __init__(
@@ -69,7 +74,8 @@ class PendingLease:
         self._clock = clock
         self._is_second = False
         self._binding: Binding | None
-        self._reply: Reply[Lease | RequestError] = Reply()
+        self.waited: Wait | None = None
+        self._reply: Reply[Lease | Refused] = Reply()
         try:
             post(Submit(ticket, self._reply))
         except InboxClosedError:
@@ -88,9 +94,13 @@ class PendingLease:
         answer = self._reply.wait(timeout_s)
         if self._binding is not None:
             self._binding.release()
-        if isinstance(answer, RequestError):
-            raise answer.with_traceback(None)  # one error may answer many callers
-        return answer
+        if isinstance(answer, Lease):
+            self.waited = answer.wait or self.waited
+            return answer
+        if answer.position is not None:
+            waited_s = self._clock.monotonic() - self.ticket.arrived_s
+            self.waited = Wait(answer.position, waited_s)
+        raise answer.error.with_traceback(None)  # one error may answer many callers
 
     def standing(self) -> Standing | None:
         """Return where the ticket stands at this moment; asks the router thread.
@@ -120,7 +130,7 @@ class PendingLease:
         if not lease.disown():
             return False
         self._is_second = True
-        reply: Reply[Lease | RequestError] = Reply()
+        reply: Reply[Lease | Refused] = Reply()
         try:
             self._post(Requeue(self.ticket, lease.run, reply))
         except InboxClosedError:
@@ -147,7 +157,7 @@ class PendingLease:
 
         Any thread, never blocks; False if the ticket was answered already.
         """
-        if not self._reply.offer(RequestCancelledError()):
+        if not self._reply.offer(Refused(RequestCancelledError())):
             return False
         self._forget()
         return True

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Final
 
 from swapper.config.schema import Config, ModelConfig
-from swapper.core.errors import RequestError, StartAbortedError
+from swapper.core.errors import StartAbortedError
 from swapper.core.ids import ModelId, RunId, TicketId
 from swapper.process.messages import Started, Stopped
-from swapper.router.lease import Lease
+from swapper.router.lease import Lease, Refused
 from swapper.router.loop import Notify, RouterLoop
 from swapper.router.messages import Submit
 from swapper.scheduler import Scheduler, Ticket
@@ -110,13 +110,13 @@ class Simulation:
         """Hand a request to the router; *on_end* is called when its response ends."""
         ticket = Ticket(TicketId(next(self._tickets)), request.model, self.time.now)
 
-        def take(answer: Lease | RequestError) -> None:
+        def take(answer: Lease | Refused) -> None:
             self._unanswered -= 1
             request.answered_s = self.time.now
             if isinstance(answer, Lease):
                 self.time.after(for_s, lambda: end(answer))
             else:
-                request.refusal = str(answer)
+                request.refusal = str(answer.error)
                 end(None)
 
         def end(lease: Lease | None) -> None:
@@ -227,16 +227,16 @@ class _Walk:
         )
 
 
-class _Answer(Reply[Lease | RequestError]):
+class _Answer(Reply[Lease | Refused]):
     """A reply that tells at once; nobody waits for it."""
 
     __slots__ = ("_take",)
 
-    def __init__(self, take: Callable[[Lease | RequestError], None]) -> None:
+    def __init__(self, take: Callable[[Lease | Refused], None]) -> None:
         super().__init__()
         self._take = take
 
-    def offer(self, value: Lease | RequestError) -> bool:
+    def offer(self, value: Lease | Refused) -> bool:
         """Answer and tell."""
         is_taken = super().offer(value)
         if is_taken:

@@ -85,6 +85,7 @@ class WebApp:
         request.on_close(end_watch)
         current_request.set(request.id)
         response = self._respond(request)
+        response.headers += request.queue_headers()
         _name_request(response, request.id)
         body = _Body(request, response, started_s, self._books)
         try:

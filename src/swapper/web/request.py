@@ -15,12 +15,15 @@ from urllib.parse import parse_qsl, quote, unquote
 from swapper.core.errors import BadRequestError
 from swapper.net.http1 import Headers, Table
 from swapper.relay import is_upgrade
+from swapper.router import Wait
 from swapper.web.client import Client
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
     from swapper.web.tracking import Track
+
+QUEUE_POSITION = "X-Queue-Position"
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:@/+=~-]{1,128}")
 _RUN = secrets.token_hex(5)  # so that two runs of swapper do not share ids
@@ -52,6 +55,7 @@ class Request:
         used_key: the entry of ``apiKeys`` that let the request in, "" if no key was
             asked for. A secret: never logged, never sent to a peer.
         metadata: what the activity log shall tell about the request.
+        waited: how it has waited for its model, for the client to know.
         is_metered: the answer is looked into, for its token counts.
     """
 
@@ -63,12 +67,22 @@ class Request:
         self.rest = ""
         self.used_key = ""
         self.metadata: dict[str, str] = {}
+        self.waited: Wait | None = None
         self.is_metered = False
         self.closers: list[Callable[[], object]] = []
         self.track: Track | None = None
         self._headers: Headers | None = environ.get("swapper.raw_headers")
         asked = environ.get("HTTP_X_REQUEST_ID", "")
         self.id: str = asked if _SANE_ID.fullmatch(asked) else _new_id()
+
+    def queue_headers(self) -> list[tuple[str, str]]:
+        """Return what the answer, good or bad, tells about the wait."""
+        if self.waited is None:
+            return []
+        return [
+            (QUEUE_POSITION, str(self.waited.position)),
+            ("X-Queue-Wait", f"{self.waited.seconds:.3f}"),
+        ]
 
     def on_close(self, callback: Callable[[], object]) -> None:
         """Run *callback* once the response has ended, in whatever way."""

@@ -12,11 +12,10 @@ from swapper.web.loading import Narrator, uncompressed
 from swapper.web.loading_events import Failure
 from swapper.web.model_name import Readable
 from swapper.web.relayed import exchange, explained, forwarded, may_ask_again
-from swapper.web.request import Request
+from swapper.web.request import QUEUE_POSITION, Request
 from swapper.web.response import Response
 from swapper.web.services import model_upstream
 
-_POSITION = "X-Queue-Position"
 _IGNORED = "ignored websocket requests cannot start it"
 
 
@@ -79,7 +78,7 @@ class ModelService:
             standing = pending.standing()
             if standing is not None:
                 told = self._narrated(narrator, pending, request, sent)
-                told.headers.append((_POSITION, str(standing.position)))
+                told.headers.append((QUEUE_POSITION, str(standing.position)))
                 return told
         return self._exchanged(pending, unless_ready, request, sent)
 
@@ -92,7 +91,10 @@ class ModelService:
     ) -> Response:
         """Wait, and return the model's answer; ask again if the model ended at once."""
         while True:
-            lease = _wait(pending, unless_ready)
+            try:
+                lease = _wait(pending, unless_ready)
+            finally:
+                request.waited = pending.waited
             sent = sent.in_hand()
             if request.track is not None:
                 request.track.granted(lease, self._priority.get(lease.model, 0))
@@ -102,11 +104,6 @@ class ModelService:
                 if may_ask_again(exc, pending, lease):
                     continue
                 raise explained(exc, pending, lease) from exc
-            if lease.wait is not None:
-                answer.headers += [
-                    (_POSITION, str(lease.wait.position)),
-                    ("X-Queue-Wait", f"{lease.wait.seconds:.3f}"),
-                ]
             return answer
 
     def _narrated(
