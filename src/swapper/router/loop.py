@@ -243,7 +243,8 @@ class RouterLoop:
             self._endings.expire(now)
             deadline = self.deadline()
         self._due_s = deadline
-        self._publish()
+        if self._scheduler.states() is not self._published:
+            self._publish()
 
     def deadline(self) -> float | None:
         """Return when ``step(None)`` is wanted if no message comes; None for never."""
@@ -415,10 +416,7 @@ class RouterLoop:
         return self._scheduler.is_at_rest or is_late
 
     def _publish(self) -> None:
-        states = self._scheduler.states()
-        if states is self._published:
-            return
-        self._published = states
+        self._published = states = self._scheduler.states()
         if states != self.states:
             self.states = states
             self._on_states(self.states)

@@ -113,7 +113,7 @@ class Claims:
 
     def next_deadline(self) -> float | None:
         """Return when the next model becomes overdue, None for never."""
-        if self.max_wait_s <= 0:
+        if self.max_wait_s <= 0 or not self._board.waiting:
             return None
         waiting = self._board.waiting.values()
         times = (self._due_at(model) for model in waiting if model.claim is None)

@@ -76,7 +76,7 @@ from swapper.scheduler.swap_times import MemorySwapTimes, SwapTimes
 from swapper.scheduler.upkeep import (
     dissolve_all,
     has_served,
-    next_stop,
+    next_due,
     stop_what_is_due,
     take_over,
 )
@@ -302,13 +302,8 @@ class FifoScheduler:
 
     def next_deadline(self) -> float | None:
         """Return when the next thing is due, None for never."""
-        due, waiting = next_stop(self._board), self._board.waiting.values()
-        if not waiting:
-            return due
-        times = [due, self._claims.next_deadline()]
-        for model in waiting:
-            times += [model.not_before, model.doubted_until or None]
-        return min((at for at in times if at is not None), default=None)
+        due, owed = next_due(self._board), self._claims.next_deadline()
+        return owed if owed is not None and (due is None or owed < due) else due
 
     # -- what others may see ---------------------------------------------------
 
@@ -344,7 +339,11 @@ class FifoScheduler:
     def _order(self, now: float) -> list[ModelId]:
         """Return the models with waiting tickets, those first that go first."""
         owed = self._claims.refresh(now)
-        others = [m for m in self._board.waiting.values() if m.claim is None]
+        waiting = self._board.waiting
+        if not waiting:
+            self._policy.order((), now)  # which may remember that nobody waits
+            return []
+        others = [m for m in waiting.values() if m.claim is None]
         return [m.id for m in (*owed, *self._policy.order(others, now))]
 
     def _drain(self, now: float) -> None:

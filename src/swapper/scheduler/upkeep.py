@@ -30,8 +30,8 @@ def stop_what_is_due(board: Board, now: float) -> None:
             board.stop(model, StopReason.IDLE, now)
 
 
-def next_stop(board: Board) -> float | None:
-    """Return when the next of them is to be stopped, None for never."""
+def next_due(board: Board) -> float | None:
+    """Return when the next stop is due, or what only time put off; None for never."""
     times = []
     for model in board.running.values():
         expiry = None if model.leases else _idle_expiry(board, model)
@@ -39,6 +39,8 @@ def next_stop(board: Board) -> float | None:
             times.append(expiry)
         if model.retires_at is not None and model.state in _LIVE:
             times.append(model.retires_at)
+    for model in board.waiting.values():
+        times += [at for at in (model.not_before, model.doubted_until) if at]
     return min(times) if times else None
 
 

@@ -141,6 +141,7 @@ class _Container:
     """An object or array that is edited: the columns of ``Parts``, and what is open.
 
     Attributes:
+        is_array: rather than an object.
         values: of each part.
     """
 
@@ -153,21 +154,19 @@ class _Container:
         "_leads",
         "_opener",
         "_tails",
+        "is_array",
         "values",
     )
 
     def __init__(self, raw: bytes, parts: Parts) -> None:
         self._opener = parts.opener
+        self.is_array = parts.opener == b"["
         self._leads, self._keys = list(parts.leads), list(parts.keys)
         self._colons, self._tails = list(parts.colons), list(parts.tails)
         self._ends = list(parts.ends)
         self.values: list[_Value] = list(parts.values)
         self._blanks = b"" if parts.ends else raw[parts.start + 1 : parts.end - 1]
         self._has_opened = False
-
-    @property
-    def is_array(self) -> bool:
-        return self._opener == b"["
 
     def find(self, step: Step) -> list[int]:
         """Return which values *step* leads to."""
@@ -191,6 +190,14 @@ class _Container:
         self.values[index] = opened = _Container(text, parts_of(text, 0))
         self._has_opened = True
         return opened
+
+    def put(self, name: str, text: bytes) -> None:
+        """Give the members of this name another value; append one if there is none."""
+        found = _places(self._keys, name)
+        for index in found:
+            self.values[index] = text
+        if not found:
+            self._append(_encoded_key(name), b":", text)
 
     def add(self, step: Step, text: bytes) -> None:
         """Append a member, or an item and the nulls before it."""
@@ -251,6 +258,9 @@ def _flat(values: Iterable[_Value]) -> Iterator[Text]:
 
 def _set(container: _Container, path: Path, at: int, text: bytes) -> None:
     step, is_last = path.steps[at], at + 1 == len(path.steps)
+    if is_last and not (path.has_wildcards or container.is_array):
+        container.put(step.name, text)
+        return
     is_append = container.is_array and step.is_end
     found = [] if is_append else container.find(step)
     if not found and not path.has_wildcards:

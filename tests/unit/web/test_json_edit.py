@@ -126,6 +126,11 @@ def test_setting_with_wildcards_changes_an_existing_match_or_nothing(
     assert with_set('{"temp":1,"tempo":2,"l":[1]}', path, 9) == after
 
 
+def test_below_a_wildcard_nothing_is_made() -> None:
+    assert with_set('{"temp":{"z":1}}', "te*.z", 9) == '{"temp":{"z":9}}'
+    assert with_set('{"temp":{"z":1}}', "te*.y", 9) == '{"temp":{"z":1}}'
+
+
 @pytest.mark.parametrize("path", ["te*", "?", "a|b", "a.#", "@x", "a.b*", ""])
 def test_removing_with_wildcards_or_without_a_name_is_refused(path: str) -> None:
     with pytest.raises(PathError):
