@@ -3,7 +3,7 @@
 Nothing is held back, altered or waited for. Source: http-api.md sections 22 and 23.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from swapper.record.decode import DecodeError, Decoder, decoder_for
@@ -87,6 +87,15 @@ class ResponseTap:
                 self._read(decoded)
         except DecodeError as exc:
             self._failure = str(exc)
+
+    def feeder(self) -> Callable[[bytes], None]:
+        """Return what takes the next pieces, which may be less than ``piece`` does.
+
+        To be asked for once there has been a piece: of a stream of tokens thousands
+        follow.
+        """
+        is_plain = self._decoder is None and self._sink is None
+        return self._reader.feed if is_plain and not self._is_empty else self.piece
 
     def end(self, *, is_complete: bool) -> Answer:
         """Return what has been learnt.

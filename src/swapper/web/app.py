@@ -236,7 +236,7 @@ class _Body:
                 raise  # whoever is still there sees that it is not the whole answer
             # Nobody is there; servers that are not ours would log a traceback.
             raise StopIteration from None
-        self._see(piece)
+        self._watching()(piece)
         return piece
 
     def hand_over(self, framing: Framing, length: int) -> Passage | None:
@@ -248,7 +248,7 @@ class _Body:
         if hand_over is not None:
             self._passage = hand_over(framing, length)
         if self._passage is not None:
-            self._passage.on_piece = self._see
+            self._passage.on_piece = self._watching()
             current_request.set("")  # this thread has nothing more to do with it
         return self._passage
 
@@ -257,8 +257,9 @@ class _Body:
 
         It has ended before that, so whoever has got it finds it in the books.
         """
+        see = self._watching()
         for piece in pieces:
-            self._see(piece)
+            see(piece)
         self._is_complete = True
         self._end()
         return _Whole(pieces, self.close)
@@ -283,10 +284,12 @@ class _Body:
         self._log()
         current_request.set("")
 
-    def _see(self, piece: bytes) -> None:
+    def _watching(self) -> Callable[[bytes], None]:
+        """Return what sees the pieces: the track, which counts them itself."""
+        return self._count if self._track is None else self._track.piece
+
+    def _count(self, piece: bytes) -> None:
         self._bytes += len(piece)
-        if self._track is not None:
-            self._track.piece(piece)
 
     def _end(self) -> None:
         _run_each(self._closers)
@@ -310,7 +313,7 @@ class _Body:
             _printable(environ.get("PATH_INFO", "")),
             environ.get("SERVER_PROTOCOL", ""),
             self._response.status,
-            self._bytes,
+            self._bytes if self._track is None else self._track.resp_bytes,
             _printable(environ.get("HTTP_USER_AGENT", "")),
             self._ended_at - self._started_s,
             created_s=self._ended_s,

@@ -78,7 +78,9 @@ class Books:
         Blocks only if too much waits already, for a second at most.
         """
         inbox = self._inbox
-        self._hold(ended.held_bytes)
+        held_bytes = ended.held_bytes
+        if held_bytes > _SMALL_BYTES:
+            self._hold(held_bytes)
         try:
             inbox.put(ended, wakes=False)
         except InboxClosedError:  # swapper ends
@@ -147,14 +149,14 @@ class Books:
                 elif message is not None:
                     held_bytes = message.held_bytes
                     _keep(message)
-                    self._hold(-held_bytes)
+                    if held_bytes > _SMALL_BYTES:
+                        self._hold(-held_bytes)
         for reply in replies:
             reply.offer(None)
 
     def _hold(self, count: int) -> None:
-        if abs(count) > _SMALL_BYTES:
-            with self._lock:
-                self._held_bytes += count
+        with self._lock:
+            self._held_bytes += count
 
 
 def _keep(ended: Ended) -> None:

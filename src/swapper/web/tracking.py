@@ -137,7 +137,7 @@ class Track:
         self._draft: Draft | None = None
         self._held = b""
         self._tap: ResponseTap | None = None
-        self._look: Callable[[bytes], None] | None = None  # the tap's
+        self._look: Callable[[bytes], None] | None = None  # from the second piece on
         if subject.is_recorded and tracker.captures.budget_bytes:
             path = unquote(subject.path)
             self._draft = tracker.captures.draft(path, request.headers)
@@ -203,14 +203,15 @@ class Track:
         if not self._held and len(data) <= _HELD_BYTES:
             self._held = data
             return
-        self._tapped().piece(data)
+        tap = self._tapped()
+        tap.piece(data)
+        self._look = tap.feeder()
 
     def _tapped(self) -> ResponseTap:
         """Return what looks into the response; it has seen what has passed."""
         tap = self._tap
         if tap is None:
             tap = self._tap = ResponseTap(self.subject.target, self._draft)
-            self._look = tap.piece
             if self._first_byte_at is not None:
                 tap.head(self.status, self.headers)
             if self._held:
