@@ -35,29 +35,28 @@ def to_row(finished: Finished) -> tuple[SqlValue, ...]:
     surrogates become question marks, and text of any length is cut.
     """
     tokens = finished.tokens
-    values: dict[str, SqlValue] = {
-        "ts_created": _integer(finished.ended_s),
-        "model_id": _text(finished.model),
-        "req_path": _text(finished.req_path),
-        "resp_content_type": _text(finished.resp_content_type),
-        "resp_status_code": finished.status,
-        "cache_tokens": _integer(tokens.cache_tokens),
-        "draft_tokens": _integer(tokens.draft_tokens),
-        "draft_acc_tokens": _integer(tokens.draft_acc_tokens),
-        "input_tokens": _integer(tokens.input_tokens),
-        "output_tokens": _integer(tokens.output_tokens),
-        "prompt_per_second": _real(tokens.prompt_per_second),
-        "tokens_per_second": _real(tokens.tokens_per_second),
-        "duration_ms": _integer(finished.duration_ms),
-        "error_msg": _text(finished.error_msg),
-        "metadata_json": _metadata(finished.metadata),
-        "request_id": _text(finished.request_id),
-        "queue_ms": _integer(finished.queue_ms),
-        "load_ms": _integer(finished.load_ms),
-        "first_byte_ms": _first_byte(finished.first_byte_ms),
-        "is_truncated": int(finished.is_truncated),
-    }
-    return tuple(values[name] for name in ACTIVITY)
+    return (  # as in ``ACTIVITY``
+        _integer(finished.ended_s),
+        _text(finished.model),
+        _text(finished.req_path),
+        _text(finished.resp_content_type),
+        finished.status,
+        _integer(tokens.cache_tokens),
+        _integer(tokens.draft_tokens),
+        _integer(tokens.draft_acc_tokens),
+        _integer(tokens.input_tokens),
+        _integer(tokens.output_tokens),
+        _real(tokens.prompt_per_second),
+        _real(tokens.tokens_per_second),
+        _integer(finished.duration_ms),
+        _text(finished.error_msg),
+        _metadata(finished.metadata),
+        _text(finished.request_id),
+        _integer(finished.queue_ms),
+        _integer(finished.load_ms),
+        _first_byte(finished.first_byte_ms),
+        int(finished.is_truncated),
+    )
 
 
 def from_row(row: Sequence[Any], *, has_capture: bool) -> dict[str, JsonValue]:

@@ -59,8 +59,9 @@ class Inbox(Generic[M]):
 
     def wake(self) -> None:
         """Have a sleeping reader look around. Any thread; never blocks."""
-        with suppress(RuntimeError):  # rung already
-            self._bell.release()
+        if self._bell.locked():  # else rung already
+            with suppress(RuntimeError):  # by somebody else just now
+                self._bell.release()
 
     def get(self, deadline: float | None = None) -> M | None:
         """Return the next message, or None once *deadline* has passed.

@@ -63,6 +63,11 @@ def test_a_row_has_the_keys_of_the_reference_and_ours_behind_them() -> None:
     assert shown | {"timestamp": BASIC["timestamp"]} == BASIC
 
 
+def test_each_figure_is_in_its_own_column() -> None:
+    tokens = Tokens(1, 2, 3, 4, 5, 6.5, 7.5)
+    assert through_sqlite(finished(tokens=tokens))["tokens"] == tokens._asdict()
+
+
 def test_error_and_metadata_are_there_only_if_there_are_any() -> None:
     shown = through_sqlite(
         finished(error_msg="boom", metadata={"fifo_priority": "7"}, is_truncated=True)
