@@ -279,10 +279,12 @@ class _Body:
     def keep(self) -> None:
         """Keep the books, and write the line of the access log. See ``Ended``."""
         current_request.set(self._request.id)
-        if self._track is not None:
-            self._track.keep()
-        self._log()
-        current_request.set("")
+        try:
+            if self._track is not None:
+                self._track.keep()
+        finally:
+            self._log()
+            current_request.set("")
 
     def _watching(self) -> Callable[[bytes], None]:
         """Return what sees the pieces: the track, which counts them itself."""

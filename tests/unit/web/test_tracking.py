@@ -1,5 +1,7 @@
 """The books that are kept of a request to a model."""
 
+import itertools
+
 import pytest
 
 from swapper.core.ids import ModelId, RunId
@@ -81,6 +83,36 @@ def test_a_finished_request_tells_what_the_client_saw() -> None:
     assert finished.resp_content_type == "text/event-stream"
     assert finished.is_truncated
     assert finished.first_byte_ms is not None
+
+
+@pytest.mark.parametrize(
+    "cuts", [(), (0,), (1,), (40, 41), (3, 3, 60)], ids=lambda cuts: f"{cuts}"
+)
+@pytest.mark.parametrize("padding", [0, 40_000], ids=["short", "long"])
+def test_figures_and_capture_are_the_same_however_an_answer_is_cut(
+    cuts: tuple[int, ...], padding: int
+) -> None:
+    """One short piece is looked into at the end, any other while it passes."""
+    kept: list[Finished] = []
+    tracker = Tracker([kept.append])
+    tracker.captures.resize(1 << 20)
+    track = tracker.begin(_request(), _subject())
+    body = b'{"usage":{"prompt_tokens":12,"completion_tokens":7},"x":"%b"}' % (
+        b"-" * padding
+    )
+    track.head(200, [("Content-Type", "application/json")])
+    for begin, end in itertools.pairwise((0, *cuts, len(body))):
+        track.piece(body[begin:end])
+    assert track.held_bytes == len(body)
+    track.end(is_complete=True)
+    track.keep()
+    tracker.captures.stored(1, kept[0])
+    capture = tracker.captures.get(1)
+
+    assert (kept[0].tokens.input_tokens, kept[0].tokens.output_tokens) == (12, 7)
+    assert kept[0].resp_bytes == len(body)
+    assert capture is not None
+    assert capture.resp_body == body
 
 
 def test_a_failure_behind_a_stream_that_had_begun_is_the_outcome() -> None:
