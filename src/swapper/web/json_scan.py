@@ -50,7 +50,12 @@ _PIECE_DEPTH: Final = 400
 _BOM: Final = b"\xef\xbb\xbf"
 _CONTROLS: Final = bytes(range(0x20))
 
-_escapes: Final = re.compile(rb"(?:%b%b)*+" % (ESCAPE, PLAIN))
+_SPARSE: Final = 1 << 9
+"""From so many bytes without an escape on, searching is faster than matching."""
+
+_UNESCAPED: Final = "a control character must be escaped"
+
+_text: Final = re.compile(rb"%b(?:%b%b)*+" % (PLAIN, ESCAPE, PLAIN))
 # What fits nothing is taken whole, so that ``findall`` never searches.
 _part: Final = Patterns(
     {
@@ -259,7 +264,8 @@ def _key(raw: bytes, at: int) -> tuple[int, int]:
     """Return the end of the key at *at* and where its value begins."""
     if raw[at : at + 1] != b'"':
         raise _bad(raw, at, "expected a key in double quotes")
-    end = _string_end(raw, at)
+    short = string.match(raw, at, at + _SPARSE)
+    end = _string_end(raw, at) if short is None else short.end()
     colon = _skip(raw, end)
     if raw[colon : colon + 1] != b":":
         raise _bad(raw, colon, "expected ':'")
@@ -268,25 +274,26 @@ def _key(raw: bytes, at: int) -> tuple[int, int]:
 
 def _string_end(raw: bytes, start: int) -> int:
     """Return the end of a string; of a long one the quote is searched."""
-    short = string.match(raw, start, start + WINDOW)
-    if short is not None:
-        return short.end()
     at, quote = start + 1, -1
     while True:
         if quote < at:
             quote = raw.find(b'"', at)
         if quote < 0:
             raise _bad(raw, start, "this string does not end")
+        if quote == at:
+            return quote + 1
         escape = raw.find(b"\\", at, quote)
         end = quote if escape < 0 else escape
-        if end - at <= _LONG:
+        if end - at < _SPARSE:
+            found = _text.match(raw, at, at + WINDOW)
+            end = at if found is None else found.end()
+            if end == at:
+                is_escape = at == escape
+                what = "not an escape sequence" if is_escape else _UNESCAPED
+                raise _bad(raw, at, what)
+        elif end - at <= _LONG:
             _check_plain(raw, at, end)
-        if escape < 0:
-            return quote + 1
-        run = _escapes.match(raw, escape, escape + WINDOW)
-        if run is None or run.end() == escape:
-            raise _bad(raw, escape, "not an escape sequence")
-        at = run.end()
+        at = end
 
 
 def _check_plain(raw: bytes, start: int, end: int) -> None:
@@ -295,7 +302,7 @@ def _check_plain(raw: bytes, start: int, end: int) -> None:
         kept = piece.translate(None, _CONTROLS)
         if len(kept) != len(piece):
             bad = next(i for i, byte in enumerate(piece) if byte < 0x20)
-            raise _bad(raw, at + bad, "a control character must be escaped")
+            raise _bad(raw, at + bad, _UNESCAPED)
 
 
 def _check_utf8(raw: bytes) -> None:

@@ -32,6 +32,7 @@ def windows(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.param != "as it is":
             patch.setattr(json_scan, "WINDOW", 16)
             patch.setattr(json_scan, "_PIECE", 8)
+            patch.setattr(json_scan, "_SPARSE", 8)
         yield
 
 
@@ -138,6 +139,7 @@ def test_it_agrees_with_the_json_module(
             check(raw, expected)
             patch.setattr(json_scan, "WINDOW", window)
             patch.setattr(json_scan, "_PIECE", window)
+            patch.setattr(json_scan, "_SPARSE", window // 2)
             check(raw, expected)
 
 
