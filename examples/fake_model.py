@@ -20,6 +20,7 @@ These work at any time and are not counted:
 """
 
 import argparse
+import mmap
 import os
 import select
 import signal
@@ -184,6 +185,7 @@ def parse_options(argv: list[str] | None = None) -> argparse.Namespace:
     add("--flood", type=int, default=0, metavar="MB", help="to stdout, once it listens")
     add("--flood-lines", type=int, default=0, metavar="N", help="lines, at start")
     add("--hold", type=int, default=0, metavar="MB", help="of memory, from the start")
+    add("--hold-in", default="", metavar="FILE", help="share it, and leave it behind")
     add("--pid-file", metavar="FILE", help="all pids, one a line")
     return parser.parse_args(argv)
 
@@ -225,6 +227,20 @@ def _sleeper() -> int:
         return child
     while True:
         signal.pause()
+
+
+def take_memory(options: argparse.Namespace) -> bytes | mmap.mmap:
+    """Return the memory to hold, all of it in use."""
+    size: int = options.hold << 20
+    if not options.hold_in:
+        return b"-" * size
+    descriptor = os.open(options.hold_in, os.O_RDWR | os.O_CREAT, 0o600)
+    os.ftruncate(descriptor, size)
+    shared = mmap.mmap(descriptor, size)
+    os.close(descriptor)
+    for page in range(0, size, mmap.PAGESIZE):
+        shared[page] = 1
+    return shared
 
 
 def write_pids(path: str, pids: list[int]) -> None:
@@ -321,7 +337,7 @@ def main() -> NoReturn:
     options = parse_options()
     board = Board(options.name, options.ready_after)
     pids = [os.getpid(), *make_family(options)]
-    _ballast = b"-" * (options.hold << 20)  # for as long as the process lives
+    _ballast = take_memory(options)  # for as long as the process lives
     obey_signals(options, board)
     board.about["children"] = pids[1:]
     if options.pid_file:

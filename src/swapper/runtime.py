@@ -18,7 +18,13 @@ from swapper.config import Config, PortsInUse, load_config
 from swapper.config.learnt import Learnt
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
-from swapper.hardware import Gauge, PerformanceMonitor, ProcessMemory, memory_of
+from swapper.hardware import (
+    Gauge,
+    MemoryReturns,
+    PerformanceMonitor,
+    ProcessMemory,
+    memory_of,
+)
 from swapper.logs import Logs, MonitorHandler
 from swapper.planner import make_planner
 from swapper.process import (
@@ -113,12 +119,13 @@ class App:
         self._handler = _attach_log(self.logs, is_json=log_format == "json")
         instance = _instance_key(config)
         stop_leftovers(instance)
-        self._host = ProcessHost(instance)
+        returns = MemoryReturns(lambda: self.config.budget.measured)
+        self._host = ProcessHost(instance, returns)
         counters = RequestCounters()
         tracker = Tracker([self._record, counters.keep])
         hub = EventHub(tracker)
         self._supervisors: dict[ModelId, ProcessSupervisor] = {}
-        self._gauge = Gauge()
+        self._gauge = Gauge(on_gpus=returns.ready)
         self._performance = PerformanceMonitor(
             config.performance_every_s, is_off=config.performance_disabled
         )
@@ -260,8 +267,11 @@ class App:
         The supervisor's thread.
         """
         snapshot = self._supervisors[ready.model].snapshot
-        is_wanted = self.config.router == "budget" and self.config.budget.measured
-        if is_wanted and snapshot.run == ready.run and snapshot.pid is not None:
+        if (
+            self.config.budget.measured
+            and snapshot.run == ready.run
+            and snapshot.pid is not None
+        ):
             self._gauge.measure(
                 snapshot.pid,
                 lambda footprint: self.router.measured(

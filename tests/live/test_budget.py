@@ -1,5 +1,7 @@
 """The budget router over the whole program with real model processes."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,28 @@ def test_what_a_model_holds_is_measured_and_kept(tmp_path: Path) -> None:
         assert ask(program, "one", "two") == ["one", "two"]
         assert ask(program, "large", "one") == ["one"]
         assert "runs alone" not in program.wait_for_log("decided model=one why=holds")
+
+
+def test_a_load_waits_until_shared_memory_is_back(tmp_path: Path) -> None:
+    """``one`` leaves some behind, which somebody removes a moment later."""
+    left = Path("/dev/shm") / f"swapper-test-{os.getpid()}"  # noqa: S108 - that is what it is about
+    models = {"one": f"--hold 200 --hold-in {left}", "two": "--hold 200"}
+    text = config_text(models, MEASURED % (tmp_path / "activity.db"))
+    try:
+        with (
+            SwapperProgram(tmp_path, text) as program,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            assert ask(program, "one") == ["one"]
+            asked = pool.submit(program.chat, "two")
+            program.wait_for_log("load waits until memory is back model=two of=one")
+            assert program.running() == {"two": "starting"}
+            left.unlink()
+            assert asked.result().status == 200
+            log = program.wait_for_log("model ready model=two")
+            assert "memory is not back" not in log
+    finally:
+        left.unlink(missing_ok=True)
 
 
 def fails_beside(text: str, model: str, pid_file: Path, said: str) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -23,6 +23,10 @@ Tell: TypeAlias = Callable[[Footprint], None]
 """Takes what was measured, in the gauge's thread; must neither block nor raise."""
 
 
+OnGpus: TypeAlias = Callable[[int, Mapping[int, int], Holders], None]
+"""Takes the pid, what its tree holds by GPU, and the whole; as ``Tell``."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Measure:
     pid: int
@@ -41,9 +45,20 @@ class Gauge:
     seconds, and nobody else shall wait for it.
     """
 
-    def __init__(self, holders: Callable[[], Holders | None] = gpu_holders) -> None:
-        """Prepare; *holders* may block."""
+    def __init__(
+        self,
+        holders: Callable[[], Holders | None] = gpu_holders,
+        *,
+        on_gpus: OnGpus = lambda _pid, _held, _holders: None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            holders: asks the GPUs' tool; may block for seconds.
+            on_gpus: told of those on GPUs too.
+        """
         self._holders = holders
+        self._on_gpus = on_gpus
         self._inbox: Inbox[_Measure | _End] = Inbox()
         self._thread = OwnerThread("gauge", self._run)
         self._lock = threading.Lock()  # guards _is_started
@@ -86,4 +101,7 @@ class Gauge:
         ram_bytes = resident_bytes(tree)
         if not ram_bytes:
             return None  # it has ended
-        return Footprint(ram_bytes=ram_bytes, gpu_bytes=held_by(tree, holders))
+        held = held_by(tree, holders)
+        if held and holders:
+            self._on_gpus(pid, held, holders)
+        return Footprint(ram_bytes=ram_bytes, gpu_bytes=held)

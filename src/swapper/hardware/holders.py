@@ -5,15 +5,41 @@ NVIDIA's library or ``nvidia-smi``; other makers' tools do not tell by process.
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from swapper.hardware.sources import SourceError, run_tool
 
-Holders: TypeAlias = Mapping[int, Mapping[int, int | None]]
-"""GPU number -> pid -> bytes; None if the tool sees the process and not its memory."""
+
+@dataclass(frozen=True, slots=True)
+class GpuMemory:
+    """The memory of one GPU.
+
+    Attributes:
+        by_pid: bytes; None if the tool sees the process and not its memory.
+        used: bytes in use, whoever has them; None if it is not told.
+    """
+
+    by_pid: Mapping[int, int | None] = field(default_factory=dict)
+    used: int | None = None
+
+    @property
+    def nobodys(self) -> int | None:
+        """Return what is in use and no process that is seen has; None if not known.
+
+        That is the driver's own, and what ended processes have not given back yet.
+        """
+        known = [held for held in self.by_pid.values() if held is not None]
+        if self.used is None or len(known) < len(self.by_pid):
+            return None
+        return max(0, self.used - sum(known))
+
+
+Holders: TypeAlias = Mapping[int, GpuMemory]
+"""By number of the GPU."""
 
 _FORMAT: Final = "--format=csv,noheader,nounits"
-_GPUS: Final = "--query-gpu=index,uuid"
+_GPUS: Final = "--query-gpu=index,uuid,memory.used"
 _PROCESSES: Final = "--query-compute-apps=gpu_uuid,pid,used_memory"
 _MB: Final = 1 << 20
 
@@ -36,8 +62,8 @@ def held_by(pids: frozenset[int], holders: Holders | None) -> dict[int, int] | N
     if holders is None:
         return None
     found: dict[int, int] = {}
-    for gpu, of_gpu in holders.items():
-        held = [of_gpu[pid] for pid in pids & of_gpu.keys()]
+    for gpu, memory in holders.items():
+        held = [memory.by_pid[pid] for pid in pids & memory.by_pid.keys()]
         known = [n for n in held if n is not None]
         if len(known) < len(held):
             return None
@@ -46,15 +72,21 @@ def held_by(pids: frozenset[int], holders: Holders | None) -> dict[int, int] | N
     return found
 
 
-def parse_holders(gpus: str, processes: str) -> dict[int, dict[int, int | None]]:
+def parse_holders(gpus: str, processes: str) -> dict[int, GpuMemory]:
     """Read ``nvidia-smi``'s tables of GPUs and of processes that compute. Pure."""
-    numbers = {uuid: int(index) for index, uuid in _rows(gpus, 2) if index.isdigit()}
-    found: dict[int, dict[int, int | None]] = {gpu: {} for gpu in numbers.values()}
+    held: dict[str, dict[int, int | None]] = {}
     for uuid, pid, megabytes in _rows(processes, 3):
-        if uuid in numbers and pid.isdigit():
-            held = int(megabytes) * _MB if megabytes.isdigit() else None
-            found[numbers[uuid]][int(pid)] = held
-    return found
+        if pid.isdigit():
+            held.setdefault(uuid, {})[int(pid)] = _bytes(megabytes)
+    return {
+        int(index): GpuMemory(held.get(uuid, {}), _bytes(used))
+        for index, uuid, used in _rows(gpus, 3)
+        if index.isdigit()
+    }
+
+
+def _bytes(megabytes: str) -> int | None:
+    return int(megabytes) * _MB if megabytes.isdigit() else None
 
 
 def _rows(table: str, columns: int) -> Iterator[list[str]]:
@@ -89,8 +121,8 @@ def _ask_library() -> Holders:
         raise SourceError(f"NVML: {exc}") from exc
 
 
-def _on_device(lib: Any, device: object) -> dict[int, int | None]:
-    """Return pid -> bytes; of both kinds, for one that draws may compute by Vulkan."""
+def _on_device(lib: Any, device: object) -> GpuMemory:
+    """Ask for processes of both kinds, for one that draws may compute by Vulkan."""
     found: dict[int, int | None] = {}
     for processes in (
         lib.nvmlDeviceGetComputeRunningProcesses(device),
@@ -98,4 +130,4 @@ def _on_device(lib: Any, device: object) -> dict[int, int | None]:
     ):
         for process in processes:
             found.setdefault(process.pid, process.usedGpuMemory)
-    return found
+    return GpuMemory(found, lib.nvmlDeviceGetMemoryInfo(device).used)

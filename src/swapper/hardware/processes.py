@@ -30,7 +30,9 @@ def memory_of(
         pids: name -> its first process.
         gpu_bytes: pid -> what it holds on GPUs.
     """
-    children = _children()
+    children: dict[int, list[int]] = {}
+    for pid, parent in _parents():
+        children.setdefault(parent, []).append(pid)
     found = {}
     for name, pid in pids.items():
         tree = list(_tree(pid, children))
@@ -43,19 +45,16 @@ def memory_of(
 
 def tree_of(pid: int) -> frozenset[int]:
     """Return a process and all that descends from it. Reads the process table."""
-    return frozenset(_tree(pid, _children()))
+    try:
+        descendants = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return frozenset({pid})
+    return frozenset({pid, *(process.pid for process in descendants)})
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
     """Return what processes hold in RAM; what several share counts for each."""
     return sum(map(_resident, pids))
-
-
-def _children() -> dict[int, list[int]]:
-    children: dict[int, list[int]] = {}
-    for pid, parent in _parents():
-        children.setdefault(parent, []).append(pid)
-    return children
 
 
 def _parents() -> Iterable[tuple[int, int]]:

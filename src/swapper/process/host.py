@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from swapper.config.schema import ModelConfig
 from swapper.core.ids import ModelId
+from swapper.hardware import MemoryReturns
 from swapper.logs import Monitor
 from swapper.process.guard import Guard
 from swapper.process.mark import own_mark
@@ -13,21 +14,23 @@ from swapper.process.spawn import Spawner
 
 
 class ProcessHost:
-    """Output thread, guard process and marks. Any thread.
+    """Output thread, guard process, marks, memory that is to come back. Any thread.
 
     Made in the process that will run the models (after a fork, not before); costs
     nothing until the first model starts.
     """
 
-    __slots__ = ("_guard", "_numbers", "_own", "_pump")
+    __slots__ = ("_guard", "_numbers", "_own", "_pump", "memory")
 
-    def __init__(self, instance: str) -> None:
+    def __init__(self, instance: str, memory: MemoryReturns | None = None) -> None:
         """Prepare.
 
         Args:
             instance: key of the configuration, the same after a restart, so that
                 leftovers of a dead swapper are known as such.
+            memory: has loads wait for what stopped models give back; None for none.
         """
+        self.memory = memory or MemoryReturns(tuple)
         self._own = own_mark(instance, ModelId(""), 0)
         self._numbers = itertools.count(1)  # next() is atomic
         self._pump = OutputPump()

@@ -32,6 +32,7 @@ class Run:
 
     __slots__ = (
         "_leader_gone",
+        "_memory",
         "_ooms",
         "_report",
         "_spawner",
@@ -66,7 +67,10 @@ class Run:
         self.config = config
         self._report = report
         self._spawner = host.spawner(config, monitor)
-        self._start = Start(run, config, self._spawner, monitor, report)
+        self._memory = host.memory
+        self._start = Start(
+            run, config, self._spawner, monitor, report, memory=host.memory
+        )
         self._stop: TreeStop | None = None
         self._stop_deadline: float | None = None
         self._leader_gone = False
@@ -136,6 +140,7 @@ class Run:
             child,
             self.config,
             self._spawner,
+            memory=self._memory,
             deadline=deadline,
             done=lambda: self._report(TreeGone(self.id)),
         )

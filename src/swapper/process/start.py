@@ -1,4 +1,4 @@
-"""One start, in a thread of its own: address free, process made, model answers."""
+"""One start, in a thread of its own: room there, process made, model answers."""
 
 import logging
 import time
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import HealthCheckTimeoutError, PortInUseError, SpawnError
 from swapper.core.ids import RunId
+from swapper.hardware import MemoryReturns
 from swapper.logs import Monitor
 from swapper.process.health import Prober, health_check_of
 from swapper.process.messages import (
@@ -29,7 +30,15 @@ class Start:
     A cancelled start ends at once and says so with an empty ``StartFailed``.
     """
 
-    __slots__ = ("_cancel", "_config", "_monitor", "_run_id", "_spawner", "_tell")
+    __slots__ = (
+        "_cancel",
+        "_config",
+        "_memory",
+        "_monitor",
+        "_run_id",
+        "_spawner",
+        "_tell",
+    )
 
     def __init__(
         self,
@@ -38,12 +47,15 @@ class Start:
         spawner: Spawner,
         monitor: Monitor,
         tell: Callable[[SupervisorMessage], None],
+        *,
+        memory: MemoryReturns,
     ) -> None:
         self._run_id = run
         self._config = config
         self._spawner = spawner
         self._monitor = monitor
         self._tell = tell
+        self._memory = memory
         self._cancel = CancelToken()
 
     def begin(self) -> None:
@@ -79,6 +91,7 @@ class Start:
                 f"failed to start command '{config.cmd.strip()}': "
                 f"proxy '{config.proxy}' is no http address",
             )
+        self._memory.wait(config.id, self._cancel)
         local = address if is_local(address) else None
         if local is not None and accepts(local):
             raise PortInUseError(

@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 
 from swapper.config.schema import ModelConfig
 from swapper.core.errors import InboxClosedError, SpawnError
+from swapper.hardware import MemoryReturns
 from swapper.process.port import accepts
 from swapper.process.proctable import Entry
 from swapper.process.spawn import Child, Spawner
@@ -64,6 +65,7 @@ class TreeStop:
         "_done",
         "_inbox",
         "_leader_gone",
+        "_memory",
         "_spawner",
     )
 
@@ -73,6 +75,7 @@ class TreeStop:
         config: ModelConfig,
         spawner: Spawner,
         *,
+        memory: MemoryReturns,
         deadline: float,
         done: Callable[[], None],
     ) -> None:
@@ -82,12 +85,14 @@ class TreeStop:
             child: what to stop.
             config: for ``cmdStop``.
             spawner: made *child*; runs ``cmdStop``.
+            memory: is told what is to come back.
             deadline: end of the grace on ``time.monotonic``.
             done: told once when nothing is left, from the helper's thread.
         """
         self._child = child
         self._config = config
         self._spawner = spawner
+        self._memory = memory
         self._deadline = deadline
         self._done = done
         self._inbox: Inbox[_Message] = Inbox()
@@ -123,6 +128,7 @@ class TreeStop:
     def _run(self) -> None:
         while (message := self._inbox.get(0.0)) is not None:
             self._take(message)
+        debt = self._memory.before_stop(self._child.pid)
         if not self._leader_gone:
             self._ask()
             while not self._leader_gone and self._wait(self._deadline):
@@ -131,6 +137,7 @@ class TreeStop:
             for child in filter(None, (self._command, self._child)):
                 self._spawner.bury(child)
         self._await_free_port()
+        self._memory.after_stop(self._config.id, debt)
         self._inbox.close()
         self._done()
 

@@ -9,7 +9,7 @@ import pytest
 
 from swapper.config.learnt import Footprint
 from swapper.hardware import Gauge
-from swapper.hardware.holders import Holders, gpu_holders
+from swapper.hardware.holders import GpuMemory, Holders, gpu_holders
 from tests.fakes.model_server import FakeModel
 from tests.threads.hardware.test_sources import Install, install
 
@@ -42,7 +42,10 @@ def test_a_tree_is_measured_with_its_children(
     gauge: Callable[[Holders | None], Gauge], measured: "SimpleQueue[Footprint]"
 ) -> None:
     with FakeModel("--hold", "200") as alone, FakeModel("--fork", "1") as family:
-        on_gpus = {0: {family.pids[1]: 5, alone.pids[0]: 7}, 1: {1: 9}}
+        on_gpus = {
+            0: GpuMemory({family.pids[1]: 5, alone.pids[0]: 7}),
+            1: GpuMemory({1: 9}),
+        }
         ours = gauge(on_gpus)
         ours.measure(alone.pids[0], measured.put)
         ours.measure(family.pids[0], measured.put)
@@ -97,9 +100,9 @@ def test_one_that_was_never_used_is_closed_at_once() -> None:
 def test_nvidia_smi_is_asked_for_processes(install: Install) -> None:
     install(
         "nvidia-smi",
-        'case "$*" in *compute-apps*) echo "GPU-a, 77, 100";; *) echo "0, GPU-a";; esac',
+        'case "$*" in *compute-apps*) echo "GPU-a, 77, 100";; *) echo "0, GPU-a, 3";; esac',
     )
-    assert gpu_holders() == {0: {77: 100 * MB}}
+    assert gpu_holders() == {0: GpuMemory({77: 100 * MB}, 3 * MB)}
 
 
 def test_without_a_tool_nobody_tells(install: Install) -> None:
