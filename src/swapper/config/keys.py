@@ -197,7 +197,7 @@ MODEL: Final = _set(
     capabilities=_section(CAPABILITIES, "What the model can do, for model lists."),
     resources=Key(
         kind=Kind.QUANTITY_MAP,
-        about="What it takes of each resource of the budget; not set: all.",
+        about="What it takes of each resource of the budget; not set: as measured.",
         has_nulls=False,
     ),
     pin=_boolean(False, "Never stop it to make room; for the budget router."),

@@ -42,6 +42,8 @@ _FORMAT: Final = "--format=csv,noheader,nounits"
 _GPUS: Final = "--query-gpu=index,uuid,memory.used"
 _PROCESSES: Final = "--query-compute-apps=gpu_uuid,pid,used_memory"
 _MB: Final = 1 << 20
+_IDLE: Final = 1024 * _MB
+"""A driver takes less than that for itself."""
 
 
 def gpu_holders() -> Holders | None:
@@ -58,8 +60,15 @@ def gpu_holders() -> Holders | None:
 
 
 def held_by(pids: frozenset[int], holders: Holders | None) -> dict[int, int] | None:
-    """Return what some processes hold together, by GPU; None if it is not known. Pure."""
+    """Return what some processes hold together, by GPU; None if it is not known. Pure.
+
+    A tool that sees memory in use and nobody who uses it is in another pid namespace
+    than the processes, as in many containers, and knows nothing of ours.
+    """
     if holders is None:
+        return None
+    is_blind = not any(memory.by_pid for memory in holders.values())
+    if is_blind and any((m.used or 0) > _IDLE for m in holders.values()):
         return None
     found: dict[int, int] = {}
     for gpu, memory in holders.items():

@@ -31,6 +31,9 @@ def test_tables_of_nvidia_smi_are_put_together() -> None:
         ({99}, HOLDERS, {}),
         ({7, 9}, HOLDERS, None),
         ({7}, {0: GpuMemory()}, {}),
+        ({7}, {0: GpuMemory({}, 500 * MB), 1: GpuMemory()}, {}),
+        ({7}, {0: GpuMemory({}, 500 * MB), 1: GpuMemory({}, 2000 * MB)}, None),
+        ({7}, {0: GpuMemory({9: 5}, 500 * MB), 1: GpuMemory({}, 2000 * MB)}, {}),
         ({7}, None, None),
     ],
 )
