@@ -57,9 +57,12 @@ class Claims:
         self._now = now
         if not (self._owed or self._board.waiting):
             return ()
-        waiting = self._board.waiting.values()
-        owed = [model for model in waiting if self._is_overdue(model, now)]
-        owed.sort(key=_age)
+        waiting, wait_s = self._board.waiting.values(), self.max_wait_s
+        if wait_s > 0:
+            owed = [m for m in waiting if m.oldest.arrived_s + wait_s <= now]
+            owed.sort(key=_age)
+        else:
+            owed = []
         if owed != self._owed:
             for model in self._owed:
                 if model not in owed:
@@ -116,8 +119,8 @@ class Claims:
         if self.max_wait_s <= 0 or not self._board.waiting:
             return None
         waiting = self._board.waiting.values()
-        times = (self._due_at(model) for model in waiting if model.claim is None)
-        return min(times, default=None)
+        arrived_s = [m.oldest.arrived_s for m in waiting if m.claim is None]
+        return min(arrived_s) + self.max_wait_s if arrived_s else None
 
     def _before(
         self, model: ModelRecord
@@ -130,12 +133,6 @@ class Claims:
             if _age(owed) >= age:
                 return
             yield owed, owed.claim
-
-    def _is_overdue(self, model: ModelRecord, now: float) -> bool:
-        return self.max_wait_s > 0 and self._due_at(model) <= now
-
-    def _due_at(self, model: ModelRecord) -> float:
-        return model.oldest.arrived_s + self.max_wait_s
 
     def _ask(
         self, model: ModelRecord, running: Sequence[ModelId]

@@ -40,7 +40,10 @@ def next_due(board: Board) -> float | None:
         if model.retires_at is not None and model.state in _LIVE:
             times.append(model.retires_at)
     for model in board.waiting.values():
-        times += [at for at in (model.not_before, model.doubted_until) if at]
+        if model.not_before is not None:
+            times.append(model.not_before)
+        if model.doubted_until:
+            times.append(model.doubted_until)
     return min(times) if times else None
 
 
