@@ -8,7 +8,7 @@ are ``str`` decoded as latin-1, in the order and spelling received.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
@@ -87,6 +87,23 @@ class Table(dict[str, _Made]):
         return made
 
 
+class Fields(tuple[tuple[str, str], ...]):  # noqa: SLOT001 - a tuple cannot have any
+    """Headers that know their names in lower case, for many look for many of them.
+
+    Attributes:
+        names: in the order of the fields.
+    """
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str]], names: Iterable[str]) -> "Fields":
+        """Return *pairs*, which have these *names* in lower case."""
+        made = cls(pairs)
+        made.names = tuple(names)
+        return made
+
+
 class RequestHead(NamedTuple):
     """A parsed request head.
 
@@ -132,8 +149,7 @@ def parse_request_head(raw: bytes) -> RequestHead:
     if major != "1":
         raise ProtocolError("only HTTP/1.0 and HTTP/1.1 are spoken here", 505)
     version = _HTTP_1_0 if minor == "0" else _HTTP_1_1
-    headers = tuple([_field_of[line] for line in lines[1:]])
-    names = lower_names(headers)
+    headers, names = _fields(lines)
     _check_host(headers, names, version)
     framing, length = _framing(headers, names, version)
     return RequestHead(
@@ -164,8 +180,7 @@ def parse_response_head(raw: bytes, *, request_method: str) -> ResponseHead:
     _, minor, code, reason = match.groups()
     version = _HTTP_1_0 if minor == "0" else _HTTP_1_1
     status = int(code)
-    headers = tuple([_field_of[line] for line in lines[1:]])
-    names = lower_names(headers)
+    headers, names = _fields(lines)
     framing, length = _framing(headers, names, version)
     keep_alive = _keep_alive(headers, names, version)
     if request_method == "HEAD" or status in {204, 304} or status < 200:
@@ -206,9 +221,11 @@ def check_field(line: bytes) -> None:
     _check_name(name)
 
 
-def lower_names(headers: Iterable[tuple[str, str]]) -> list[str]:
+def lower_names(headers: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """Return the names of *headers* in lower case, in order."""
-    return [_lower_names[name] for name, _ in headers]
+    if isinstance(headers, Fields):
+        return headers.names
+    return tuple([_lower_names[name] for name, _ in headers])
 
 
 def get_all(headers: Headers, lower_name: str) -> list[str]:
@@ -258,7 +275,14 @@ _lower_names: Final = Table(str.lower)
 _field_of: Final = _FieldTable(_field)
 
 
-def _values(headers: Headers, names: list[str], name: str) -> list[str]:
+def _fields(lines: list[str]) -> tuple[Headers, tuple[str, ...]]:
+    """Return the headers of a head, and their names in lower case."""
+    pairs = [_field_of[line] for line in lines[1:]]
+    headers = Fields.of(pairs, [_lower_names[name] for name, _ in pairs])
+    return headers, headers.names
+
+
+def _values(headers: Headers, names: Sequence[str], name: str) -> list[str]:
     """Return the values of a header; *names* are those of *headers* in lower case."""
     count = names.count(name)
     if count < 2:
@@ -290,7 +314,9 @@ def _is_clean(head: bytes, line_count: int) -> bool:
     )
 
 
-def _check_host(headers: Headers, names: list[str], version: tuple[int, int]) -> None:
+def _check_host(
+    headers: Headers, names: Sequence[str], version: tuple[int, int]
+) -> None:
     hosts = _values(headers, names, "host")
     if len(hosts) != 1 and (hosts or version == _HTTP_1_1):
         raise ProtocolError("a request needs exactly one Host header")
@@ -299,7 +325,7 @@ def _check_host(headers: Headers, names: list[str], version: tuple[int, int]) ->
 
 
 def _framing(
-    headers: Headers, names: list[str], version: tuple[int, int]
+    headers: Headers, names: Sequence[str], version: tuple[int, int]
 ) -> tuple[Framing | None, int]:
     lengths = _values(headers, names, "content-length")
     if "transfer-encoding" in names:
@@ -317,7 +343,9 @@ def _framing(
     return Framing.LENGTH, int(lengths[0])
 
 
-def _keep_alive(headers: Headers, names: list[str], version: tuple[int, int]) -> bool:
+def _keep_alive(
+    headers: Headers, names: Sequence[str], version: tuple[int, int]
+) -> bool:
     values = _values(headers, names, "connection")
     if not values or values in _KEEPING:
         return version == _HTTP_1_1 or bool(values)

@@ -6,11 +6,11 @@ and Host are never dropped because a ``Connection`` header names them: the first
 ours to set, without the second there is no request.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from swapper.net.http1 import Headers, get_all, list_items, lower_names
+from swapper.net.http1 import Fields, Headers, get_all, list_items, lower_names
 
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -101,11 +101,14 @@ def with_legible_encodings(client: Headers) -> Headers:
     Items keep their spelling and parameters (http-api.md 12.2). What is left empty
     becomes ``identity`` in ``request_headers``.
     """
-    values = get_all(client, "accept-encoding")
-    if not values:
+    names = lower_names(client)
+    if "accept-encoding" not in names:
         return client
-    others = _without(client, "accept-encoding")
-    return (*others, ("Accept-Encoding", _legible(", ".join(values))))
+    legible = _legible(", ".join(get_all(client, "accept-encoding")))
+    kept = _kept(client, names, frozenset({"accept-encoding"}))
+    kept.append(("Accept-Encoding", legible))
+    kept_names = [name for name in names if name != "accept-encoding"]
+    return Fields.of(kept, (*kept_names, "accept-encoding"))
 
 
 @lru_cache(maxsize=256)  # there are not many ways to put it
@@ -140,7 +143,7 @@ def with_upgrade(kept: Headers, original: Headers) -> Headers:
 
 
 def _kept(
-    headers: Headers, names: list[str], dropped: frozenset[str]
+    headers: Headers, names: Sequence[str], dropped: frozenset[str]
 ) -> list[tuple[str, str]]:
     """Return what is not *dropped*; *names* are in lower case."""
     if dropped.isdisjoint(names):
@@ -150,7 +153,7 @@ def _kept(
 
 
 def _dropped(
-    headers: Headers, names: list[str], always: frozenset[str]
+    headers: Headers, names: Sequence[str], always: frozenset[str]
 ) -> frozenset[str]:
     """Return *always* and what ``Connection`` names; *names* are in lower case."""
     if "connection" not in names:
@@ -161,7 +164,7 @@ def _dropped(
     return always | (frozenset(list_items(values)) - _KEPT_IF_NAMED)
 
 
-def _first(headers: Headers, names: list[str], name: str) -> str:
+def _first(headers: Headers, names: Sequence[str], name: str) -> str:
     """Return the first value of a header, "" if absent; *names* are in lower case."""
     return headers[names.index(name)][1] if name in names else ""
 
@@ -176,10 +179,9 @@ def _with_some_encoding(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 def _without(pairs: Iterable[tuple[str, str]], name: str) -> list[tuple[str, str]]:
     kept = list(pairs)
     names = lower_names(kept)
-    while name in names:
-        at = names.index(name)
-        del names[at], kept[at]
-    return kept
+    if name not in names:
+        return kept
+    return [pair for pair, lower in zip(kept, names, strict=True) if lower != name]
 
 
 def _with_forwarded_for(
