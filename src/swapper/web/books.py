@@ -131,7 +131,8 @@ class Books:
                 self._is_asleep = True
                 self._inbox.wait(None)
                 self._is_asleep = False
-                self._take([self._inbox.poll() for _ in range(len(self._inbox))])
+                # one by one: what has been taken is to be forgotten
+                self._take(self._inbox.poll() for _ in range(len(self._inbox)))
                 self._hurry.wait(_PAUSE_S)
                 self._hurry.clear()
         finally:
