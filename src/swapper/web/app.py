@@ -249,7 +249,7 @@ class _Body:
             self._passage = hand_over(framing, length)
         if self._passage is not None:
             self._passage.on_piece = self._watching()
-            current_request.set("")  # this thread has nothing more to do with it
+            _serve_none()
         return self._passage
 
     def finished(self, pieces: list[bytes]) -> "_Whole":
@@ -262,14 +262,14 @@ class _Body:
             see(piece)
         self._is_complete = True
         self._end()
-        return _Whole(pieces, self.close)
+        return _Whole(pieces, _serve_none)
 
     def close(self) -> None:
         """Run what waits for the end of the response, each once."""
         if self._passage is not None:
             self._is_complete = self._passage.is_complete
         self._end()
-        current_request.set("")  # of the thread that ends it, mostly the request's own
+        _serve_none()  # the thread that ends it, mostly the request's own
 
     @property
     def held_bytes(self) -> int:
@@ -321,6 +321,11 @@ class _Body:
             created_s=self._ended_s,
             request_id=request.id,
         )
+
+
+def _serve_none() -> None:
+    """Note that this thread has nothing more to do with its request."""
+    current_request.set("")
 
 
 def _run_each(calls: list[Callable[[], object]]) -> None:
