@@ -42,7 +42,8 @@ class Gate(Entry):
 
 
 @pytest.fixture
-def books() -> Iterator[Books]:
+def books(monkeypatch: pytest.MonkeyPatch) -> Iterator[Books]:
+    monkeypatch.setattr(module, "_SETTLE_S", TIMEOUT_S)
     made = Books()
     made.start()
     yield made
