@@ -18,6 +18,7 @@ from swapper.config import Config, PortsInUse, load_config
 from swapper.config.learnt import Learnt
 from swapper.core.errors import ConfigError
 from swapper.core.ids import ModelId
+from swapper.core.states import ProcessState
 from swapper.hardware import (
     Gauge,
     MemoryReturns,
@@ -203,6 +204,8 @@ class App:
                 logger.warning("scheduler=%s goes on until restart", before.scheduler)
             self.router.reload(config.models, planner, queue_rules(config))
             self._generation = self._generation_of(config)
+            if not before.budget.measured:
+                self._measure_what_runs()
             old.retire()
             self._performance.configure(
                 config.performance_every_s, is_off=config.performance_disabled
@@ -262,10 +265,7 @@ class App:
         return made
 
     def _measure(self, ready: Started) -> None:
-        """Have the router told what a model holds, if that matters to anybody.
-
-        The supervisor's thread.
-        """
+        """Have the router told what a model holds, if that matters to anybody."""
         snapshot = self._supervisors[ready.model].snapshot
         if (
             self.config.budget.measured
@@ -278,6 +278,13 @@ class App:
                     ready.model, ready.run, footprint
                 ),
             )
+
+    def _measure_what_runs(self) -> None:
+        """Have measured what became ready when that mattered to nobody."""
+        for model, supervisor in self._supervisors.copy().items():
+            now = supervisor.snapshot
+            if now.state is ProcessState.READY and now.run is not None:
+                self._measure(Started(model, now.run, None))
 
     def _memory(self) -> Mapping[str, ProcessMemory]:
         """Return the memory of each model that runs. Any thread; reads all processes."""

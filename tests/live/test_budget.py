@@ -84,7 +84,7 @@ def test_what_a_model_holds_is_measured_and_kept(tmp_path: Path) -> None:
 def test_a_load_waits_until_shared_memory_is_back(tmp_path: Path) -> None:
     """``one`` leaves some behind, which somebody removes a moment later."""
     left = Path("/dev/shm") / f"swapper-test-{os.getpid()}"  # noqa: S108 - that is what it is about
-    models = {"one": f"--hold 200 --hold-in {left}", "two": "--hold 200"}
+    models = {"one": f"--hold 50 --hold-in {left}", "two": ""}
     text = config_text(models, MEASURED % (tmp_path / "activity.db"))
     try:
         with (

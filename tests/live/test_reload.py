@@ -23,6 +23,14 @@ STREAM = "/upstream/%s/x?tokens=3&hold=%s&hold_at=1&framing=chunked&slice=100"
 RELOADED = "configuration reloaded"
 
 
+BUDGET = """
+routing:
+  router:
+    use: budget
+    settings: {budget: {resources: {ram: 900MiB}}}
+"""
+
+
 class Reloaded(SwapperProgram):
     """A program whose configuration the test rewrites."""
 
@@ -372,3 +380,16 @@ def test_requests_of_a_selector_are_counted_until_they_end(tmp_path: Path) -> No
         ended += 1
         program.wait_for_log(rf'(?s)("GET /props .*){{{ended}}}')
         assert {ask(), ask()} == {"a", "b"}
+
+
+def test_what_runs_already_is_measured_once_that_matters(tmp_path: Path) -> None:
+    models = {"a": "", "b": ""}
+    with Reloaded(tmp_path, models) as program:
+        assert program.chat("a").status == program.chat("b").status == 200
+
+        program.reload(config_text(models, BUDGET, start_port=program.start_port))
+
+        program.wait_for_log("(?s)model=a why=holds.*model=b why=holds")
+        assert program.chat("a").status == program.chat("b").status == 200
+        assert program.running() == {"a": "ready", "b": "ready"}
+        assert "stop model" not in program.wait_for_log("model=b why=holds")

@@ -175,16 +175,16 @@ def hold(tmp_path: Path) -> Iterator[Callable[[int], None]]:
 def test_shared_memory_is_owed_as_far_as_the_model_held_it(
     pool: ThreadPoolExecutor, hold: Callable[[int], None]
 ) -> None:
-    hold(64 * MB)
-    assert 64 * MB <= shared_bytes_of([os.getpid(), 2**22 + 1]) < 80 * MB
-    assert (shared_bytes() or 0) >= 64 * MB
+    hold(48 * MB)
+    assert 48 * MB <= shared_bytes_of([os.getpid(), 2**22 + 1]) < 64 * MB
+    assert (shared_bytes() or 0) >= 48 * MB
     bench = Bench("ram")
     bench.shared = 1000 * MB
     bench.returns.after_stop(A, bench.returns.before_stop(os.getpid()))
     waiting = pool.submit(bench.returns.wait, B, CancelToken())
     wait_until(lambda: bench.looked > 3)
     assert not waiting.done()
-    bench.shared = 950 * MB
+    bench.shared = 960 * MB
 
     waiting.result(20)
 
@@ -192,7 +192,7 @@ def test_shared_memory_is_owed_as_far_as_the_model_held_it(
 def test_a_system_that_tells_nothing_is_not_waited_for(
     hold: Callable[[int], None],
 ) -> None:
-    hold(64 * MB)
+    hold(48 * MB)
     bench = Bench("ram")
     bench.shared = None
 
