@@ -12,6 +12,7 @@ PEER_KEY: Final = "key-of-the-peer-3b9c"
 
 _REFUSALS: Final = frozenset({400, 408, 413, 431, 501, 505})
 _DRAIN_BYTES: Final = 60_000
+_DRAIN_S: Final = 0.25
 _OWN_HEADERS: Final = frozenset(
     {
         *(b"date", b"content-length", b"transfer-encoding", b"connection"),
@@ -28,13 +29,22 @@ def finals_of(reading: Reading) -> list[Message]:
     return [message for message in reading.messages if message.status >= 200]
 
 
-def check_answers(received: bytes, asked: Reading, raw: bytes) -> list[Message]:
-    """Return the final answers; the connection has been closed by swapper."""
+def check_answers(
+    received: bytes, asked: Reading, raw: bytes, took_s: float
+) -> list[Message]:
+    """Return the final answers; the connection has been closed by swapper.
+
+    Args:
+        received: all of them.
+        asked: what *raw* says to a strict reader.
+        raw: what the client sent.
+        took_s: from the first byte sent to the last received.
+    """
     messages = [*asked.messages, *([asked.begun] if asked.begun else [])]
     got = read_answers(received, [m.start[0] for m in messages], is_closed=True)
     finals = finals_of(got)
     check_stream(got, finals, asked)
-    check_count(finals, asked)
+    check_count(finals, asked, took_s)
     interims = {message.status for message in got.messages} - {m.status for m in finals}
     if not interims <= ({100} if b"100-continue" in raw.lower() else set()):
         raise FindingError(f"interim answers nobody asked for: {interims}")
@@ -54,15 +64,16 @@ def check_stream(got: Reading, finals: Sequence[Message], asked: Reading) -> Non
         raise FindingError("bytes follow the last answer")
 
 
-def check_count(finals: Sequence[Message], asked: Reading) -> None:
+def check_count(finals: Sequence[Message], asked: Reading, took_s: float) -> None:
     """Check that there is one answer for each request and one for a bad one."""
     certain = len(asked.messages)
     is_ended = bool(finals) and finals[-1].closes
     if len(finals) > certain + (asked.end is not End.CLEAN):
         raise FindingError("more answers than requests")
-    # of a chunked body that is not wanted so much is read, and then no more
+    # of a body that is not wanted so much is read, and for so long, and then no more
+    limit = _DRAIN_BYTES if took_s < _DRAIN_S else 0
     answered = asked.messages[: len(finals)]
-    is_ended |= any(len(message.body) > _DRAIN_BYTES for message in answered[-1:])
+    is_ended |= any(len(message.body) > limit for message in answered[-1:])
     if len(finals) < certain and not is_ended:
         raise FindingError("a request without an answer")
     if asked.end is End.BAD_HEAD and not is_ended:

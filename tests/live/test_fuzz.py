@@ -236,9 +236,9 @@ class Fuzz:
             said = message.start[1] + message.body
             is_edited = b"edited" in said or b"good" in said
             self.upstream.expect(message, None if is_edited else message.body)
-        received = self._talk(split(dice, raw), reading)
+        received, took_s = self._talk(split(dice, raw), reading)
         try:
-            finals = check_answers(received, reading, raw)
+            finals = check_answers(received, reading, raw, took_s)
             if is_valid:
                 check_served(finals, [draft.is_forwarded for draft in drafts])
         except FindingError as exc:
@@ -257,7 +257,7 @@ class Fuzz:
         raw = request_bytes(method, target, body)
         answer = planned_answer(number)
         # half an answer, then an unread request: that is no way to end in peace
-        received = self._talk([raw], read_requests(raw), may_reset=answer.is_early)
+        received, _ = self._talk([raw], read_requests(raw), may_reset=answer.is_early)
         try:
             check_relayed(received, answer, method)
         except FindingError as exc:
@@ -295,15 +295,18 @@ class Fuzz:
         raw = request_bytes(b"GET", target.encode(), b"")
         reading = read_requests(raw)
         self.upstream.expect(reading.messages[0], b"")
-        received = self._talk([raw], reading)
-        finals = check_answers(received, reading, raw)
+        received, took_s = self._talk([raw], reading)
+        finals = check_answers(received, reading, raw, took_s)
         if finals[0].status != 200 or finals[0].all(b"x-echo") == []:
             raise FindingError(f"{target} got {received[:3000]!r}")
 
     def _talk(
         self, pieces: Sequence[bytes], reading: Reading, *, may_reset: bool = False
-    ) -> bytes:
+    ) -> tuple[bytes, float]:
         """Send, receive what comes, half-close once that seems to be all.
+
+        Returns:
+            What was received, and the seconds all of it took.
 
         Raises:
             FindingError: the connection does not end.
@@ -314,7 +317,8 @@ class Fuzz:
         may_reset |= any(message.closes for message in reading.messages[:-1])
         is_sure = reading.end in {End.CLEAN, End.BAD_HEAD} and wanted
         received, is_ended = b"", False
-        deadline = time.monotonic() + DEADLINE_S
+        began = time.monotonic()
+        deadline = began + DEADLINE_S
         with connect(self._port) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for piece in pieces:
@@ -330,12 +334,12 @@ class Fuzz:
                         data = sock.recv(1 << 18)
                     except ConnectionResetError as exc:
                         if may_reset:
-                            return received
+                            return received, time.monotonic() - began
                         sent = b"".join(pieces)[:3000]
                         what = f"reset after {received[:3000]!r}, sent {sent!r}"
                         raise FindingError(what) from exc
                     if not data:
-                        return received
+                        return received, time.monotonic() - began
                     received += data
                     got = read_answers(received, methods, is_closed=False)
                     if not is_sure or len(finals_of(got)) < wanted:
