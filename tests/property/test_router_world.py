@@ -126,7 +126,7 @@ def history(layout: str, seed: int) -> list[str]:
         decided.append(f"{now} {effects!r} {world.scheduler.next_deadline()}")
         carry_out(effects, now)
 
-    world.loop._carry_out = noted  # type: ignore[method-assign]
+    world.loop._carry_out = noted  # type: ignore[method-assign] # listens in
     for _ in range(400):
         world.step(dice.randrange(1 << 30))
         for process in [*world.processes.values()] if dice.random() < 0.4 else []:

@@ -27,7 +27,7 @@ routing: {scheduler: {use: closed}}
 class Closed(FifoScheduler):
     """Serves nobody."""
 
-    def submit(self, ticket: Ticket, now: float) -> list[Effect]:  # noqa: ARG002
+    def submit(self, ticket: Ticket, now: float) -> list[Effect]:  # noqa: ARG002 - the Protocol's shape
         return [Refuse(ticket, UnavailableError("closed on Mondays"))]
 
 

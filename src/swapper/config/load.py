@@ -105,7 +105,7 @@ def _build(
 def _read(source: Source, environ: Mapping[str, str], report: Report) -> MapNode:
     # The one import inside a function: ruamel.yaml takes 20 ms to import, which
     # a program that only uses the types should not pay.
-    from swapper.config.read import yaml_reader  # noqa: PLC0415
+    from swapper.config.read import yaml_reader  # noqa: PLC0415 - see above
 
     source, empty = expand_environment(
         source, environ, report, yaml_reader.content_spans

@@ -82,7 +82,7 @@ def read_entry(pid: int) -> Entry | None:
 
 def read_table(without: Collection[int] = ()) -> list[Entry]:
     """Return every living process but those of the pids *without*."""
-    pids = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
+    pids = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - often called; names will do
     entries = map(read_entry, pids.difference(without))
     return [entry for entry in entries if entry is not None]
 
@@ -99,7 +99,7 @@ def may_have_children(pid: int) -> bool:
             return True
         # A thread that ends hands its children to another one, perhaps one already
         # looked at.
-        return os.listdir(threads) != before  # noqa: PTH208
+        return os.listdir(threads) != before  # noqa: PTH208 - as above
     except OSError:
         return True
 

@@ -21,7 +21,7 @@ class FirstCome:
     def not_before(
         self,
         target: ModelView,  # noqa: ARG002 - the Protocol's shape
-        evict: Sequence[ModelView],  # noqa: ARG002
+        evict: Sequence[ModelView],  # noqa: ARG002 - likewise
         now: float,
     ) -> float:
         """Return *now*: there is nothing to wait for."""

@@ -289,7 +289,7 @@ class Lingering:
         self.asked.append((target.id, target.queued, tuple(m.id for m in evict)))
         return max([now, *(m.idle_since + 10.0 for m in evict)])
 
-    def why(self, target: ModelId, now: float) -> str:  # noqa: ARG002
+    def why(self, target: ModelId, now: float) -> str:  # noqa: ARG002 - the Protocol's shape
         return ""
 
 

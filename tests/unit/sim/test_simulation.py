@@ -140,7 +140,7 @@ def test_spans_cover_all_the_time() -> None:
 class Forgetful(FifoScheduler):
     """Loses requests."""
 
-    def submit(self, ticket: Ticket, now: float) -> list[Effect]:  # noqa: ARG002
+    def submit(self, ticket: Ticket, now: float) -> list[Effect]:  # noqa: ARG002 - the Protocol's shape
         return []
 
 
@@ -150,7 +150,7 @@ class Restless(Forgetful):
     def next_deadline(self) -> float:
         return 3.0
 
-    def tick(self, now: float) -> list[Effect]:  # noqa: ARG002
+    def tick(self, now: float) -> list[Effect]:  # noqa: ARG002 - the Protocol's shape
         return []
 
 
