@@ -16,6 +16,7 @@ import psutil
 
 from tests.fakes.model_server import Response, call, fake_model_command
 from tests.fakes.ports import free_ports
+from tests.fakes.waiting import wait_until
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 40.0
@@ -157,9 +158,13 @@ class SwapperProgram:
 
     def upstream_url(self, model: str, timeout_s: float = 20.0) -> str:
         """Return a ready model's own address, to ask it behind swapper's back."""
-        self.wait_for_log(f"model ready model={model} ", timeout_s)
-        rows = self.call("/running").json()["running"]
-        return next(str(row["proxy"]) for row in rows if row["model"] == model)
+
+        def look() -> list[str]:
+            rows = self.call("/running").json()["running"]
+            wanted = {"model": model, "state": "ready"}
+            return [row["proxy"] for row in rows if wanted.items() <= row.items()]
+
+        return wait_until(look, timeout_s)[0]
 
     def wait_for_line(
         self, pattern: re.Pattern[str] | str, timeout_s: float = 20.0

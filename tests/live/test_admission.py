@@ -27,14 +27,20 @@ TOO_MANY = {
 }
 
 
-@pytest.fixture
-def full(tmp_path: Path, server: str) -> Iterator[SwapperProgram]:
-    """A model with a limit of 2 that serves 2: one by its id, one by an alias."""
+@pytest.fixture(scope="module")
+def program(
+    tmp_path_factory: pytest.TempPathFactory, server: str
+) -> Iterator[SwapperProgram]:
     config = config_text({"a": "", "m1": ""}, f"{LIMIT}sendLoadingState: true")
-    with (
-        SwapperProgram(tmp_path, config, server=server) as program,
-        ThreadPoolExecutor(2) as pool,
-    ):
+    folder: Path = tmp_path_factory.mktemp("admission")
+    with SwapperProgram(folder, config, server=server) as made:
+        yield made
+
+
+@pytest.fixture
+def full(program: SwapperProgram) -> Iterator[SwapperProgram]:
+    """A model with a limit of 2 that serves 2: one by its id, one by an alias."""
+    with ThreadPoolExecutor(2) as pool:
         held = [
             pool.submit(program.call, f"{CHAT}?hold=k", {"model": "m1"}),
             pool.submit(program.call, f"{CHAT}?hold=k", {"model": "m"}),
@@ -80,15 +86,11 @@ def test_c2_other_models_have_their_own_count(full: SwapperProgram) -> None:
 
 
 def test_c1_queued_requests_count_and_429_comes_before_any_loading_stream(
-    tmp_path: Path,
-    server: str,
+    program: SwapperProgram,
 ) -> None:
-    config = config_text({"a": "", "m1": ""}, f"{LIMIT}sendLoadingState: true")
     body = {"model": "m1", "stream": True}
-    with (
-        SwapperProgram(tmp_path, config, server=server) as program,
-        ThreadPoolExecutor(1) as pool,
-    ):
+    program.call("/unload")
+    with ThreadPoolExecutor(1) as pool:
         busy = pool.submit(program.call, "/upstream/a/x?hold=k")
         model = program.upstream_url("a")
         fake_state(model, min_held=1)
