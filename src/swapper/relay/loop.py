@@ -169,8 +169,7 @@ class RelayLoop:
             while not self._is_closed:
                 for fd, _ in wait():
                     if fd in ends:  # else it has just ended, together with its event
-                        entry, is_upstream = ends[fd]
-                        self._advance(entry, may_read=is_upstream)
+                        self._advance(*ends[fd])  # no name that would keep the last
                     elif fd == wake_up:
                         self._take_news()
         finally:
@@ -185,9 +184,9 @@ class RelayLoop:
                 # fires at once if it is too late already
                 entry.binding = entry.flow.token.bind(partial(self._tell, entry))
             if entry in self._entries:  # else it was cancelled as it ended
-                self._advance(entry, may_read=False)
+                self._advance(entry, False)
 
-    def _advance(self, entry: _Entry, *, may_read: bool) -> None:
+    def _advance(self, entry: _Entry, may_read: bool) -> None:
         flow = entry.flow
         try:
             flow.advance(may_read=may_read)

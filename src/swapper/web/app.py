@@ -230,7 +230,7 @@ class _Body:
             raise
         except ClientGoneError:
             self.close()
-            track = self._request.track
+            track = self._track
             is_cancelled = track is not None and track.is_cancelled
             if is_cancelled or "swapper.client" in self._request.environ:
                 raise  # whoever is still there sees that it is not the whole answer
@@ -302,6 +302,9 @@ class _Body:
             self._response.body = ()
             if self._track is not None:
                 self._track.end(is_complete=self._is_complete)
+                # they refer to each other: all of a request, its body included, would
+                # stay until the next garbage collection
+                self._request.track = None
             books.add(self)
 
     def _log(self) -> None:
