@@ -72,7 +72,7 @@ class SocketReader:
     @property
     def has_head(self) -> bool:
         """Return whether ``read_head`` would not have to wait."""
-        return _END in self._buffer
+        return self._buffer.find(_END) >= 0
 
     def read_head(self, limit_bytes: int, deadline: float | None) -> bytes:
         """Return one head including its empty line; b"" if the peer closed first.
