@@ -15,5 +15,5 @@ def bench() -> Iterator[Bench]:
     bench = Bench()
     yield bench
     bench.close()
-    wait_until(lambda: not own_threads(), 3.0)
-    wait_until(lambda: open_fds() <= fds_before, 3.0)
+    wait_until(lambda: not own_threads())
+    wait_until(lambda: open_fds() <= fds_before)

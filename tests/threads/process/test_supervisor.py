@@ -127,7 +127,7 @@ def test_a_stop_while_a_health_check_hangs_aborts_at_once(bench: Bench) -> None:
     model.stop(1)
     model.stopped(1)
 
-    wait_until(lambda: not _threads(":start"), 1.0)
+    wait_until(lambda: not _threads(":start"), 3.0)
 
 
 def test_a_stop_right_behind_the_start_leaves_nothing(bench: Bench) -> None:

@@ -219,10 +219,10 @@ def test_an_idle_connection_is_closed_silently(serve: Serve) -> None:
 
 
 def test_time_limits_do_not_reach_into_bodies(serve: Serve) -> None:
-    limits = ServerLimits(head_timeout_s=0.1, idle_timeout_s=0.1)
+    limits = ServerLimits(head_timeout_s=0.5, idle_timeout_s=0.5)
     with connect(serve(hello, limits=limits).port) as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
-        assert not threading.Event().wait(0.3)
+        assert not threading.Event().wait(0.8)
         sock.sendall(b"ab")
 
         assert read_answer(sock).body == b"POST / ab"

@@ -102,7 +102,7 @@ def test_errors_are_answered(serve: Serve) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"GET / HTTP/1.1\r\nHos"])
 def test_heads_have_their_time_limits(serve: Serve, raw: bytes) -> None:
-    limits = ServerLimits(head_timeout_s=0.3)
+    limits = ServerLimits(head_timeout_s=1.0)  # for the handshake as well
     server = serve(hello, tls_cert_file=CERTIFICATE, limits=limits)
     with connect_tls(server.port) as sock:
         sock.sendall(raw)
@@ -122,11 +122,11 @@ def test_idle_connections_are_closed(serve: Serve, behind: bytes) -> None:
 
 
 def test_time_limits_do_not_reach_into_bodies(serve: Serve) -> None:
-    limits = ServerLimits(head_timeout_s=0.2, idle_timeout_s=0.2)
+    limits = ServerLimits(head_timeout_s=1.0, idle_timeout_s=1.0)
     server = serve(hello, tls_cert_file=CERTIFICATE, limits=limits)
     with connect_tls(server.port) as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")
-        assert not threading.Event().wait(0.5)
+        assert not threading.Event().wait(1.3)
         sock.sendall(b"ab")
 
         assert read_answer(sock).body == b"POST / ab"
