@@ -132,8 +132,9 @@ def test_a_model_that_ignores_sigterm_does_not_delay_other_models(
     config = config_text({"a": "--ignore-term", "b": ""}, more)
     with SwapperProgram(tmp_path, config) as program, ThreadPoolExecutor(1) as pool:
         program.chat("a")
+        model = program.upstream_url("a")  # now: soon it is not ready any more
         unloading = pool.submit(program.call, "/unload")
-        fake_state(program.upstream_url("a"), min_terms=1)
+        fake_state(model, min_terms=1)
 
         assert program.chat("b").status == 200
         assert not unloading.done()
