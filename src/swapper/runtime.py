@@ -149,18 +149,21 @@ class App:
         self._reload_lock = threading.Lock()  # one reload at a time
         self._is_closed = False
         self._preloader = Preloader(self.router)
-        self._store.start()
-        self._services.books.start()
-        self._performance.start()
-        self.router.start()
-        self._preloader.load(config.preload)
-        atexit.register(self.close)
+        self._start()
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Answer one request (PEP 3333). Any thread."""
         return self._generation.web(environ, start_response)
+
+    def _start(self) -> None:
+        self._store.start()
+        self._services.books.start()
+        self._performance.start()
+        self.router.start()
+        self._preloader.load(self.config.preload)
+        atexit.register(self.close)
 
     @property
     def config(self) -> Config:

@@ -38,7 +38,9 @@ _MAX_NAME_CHARS = 256
 _KEEPING = (["keep-alive"], ["Keep-Alive"])
 _MAX_REMEMBERED = 2048
 _MAX_REMEMBERED_CHARS = 256
-_SECRET = re.compile(r"(?i:(?:proxy-)?authorization|cookie|x-api-key)")
+_SECRET = re.compile(
+    r"(?i:(?:proxy-)?authorization|(?:set-)?cookie|(?:[a-z-]+-)?api-key)"
+)
 
 
 class ProtocolError(SwapperError):

@@ -7,10 +7,16 @@ ours to set, without the second there is no request.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Final
 
-from swapper.net.http1 import Fields, Headers, get_all, list_items, lower_names
+from swapper.net.http1 import (
+    Fields,
+    Headers,
+    Table,
+    get_all,
+    list_items,
+    lower_names,
+)
 
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -104,21 +110,23 @@ def with_legible_encodings(client: Headers) -> Headers:
     names = lower_names(client)
     if "accept-encoding" not in names:
         return client
-    legible = _legible(", ".join(get_all(client, "accept-encoding")))
+    legible = _legible[", ".join(get_all(client, "accept-encoding"))]
     kept = _kept(client, names, frozenset({"accept-encoding"}))
     kept.append(("Accept-Encoding", legible))
     kept_names = [name for name in names if name != "accept-encoding"]
     return Fields.of(kept, (*kept_names, "accept-encoding"))
 
 
-@lru_cache(maxsize=256)  # there are not many ways to put it
-def _legible(accepted: str) -> str:
+def _legible_of(accepted: str) -> str:
     items = (item.strip() for item in accepted.split(","))
     return ", ".join(
         item
         for item in items
         if item.partition(";")[0].strip().lower() in {"gzip", "deflate"}
     )
+
+
+_legible: Final = Table(_legible_of)
 
 
 def is_upgrade(headers: Headers, protocol: str = "websocket") -> bool:

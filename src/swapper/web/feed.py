@@ -144,13 +144,8 @@ class EventHub:
         for feed in self._feeds:
             feed.offer(*map(ActivityStored, rows))
 
-    def began(self, track: Track) -> None:  # noqa: ARG002 - the table has it
-        """Have a new request in flight shown."""
-        for feed in self._feeds:
-            feed.ring()
-
-    def answered(self, track: Track) -> None:  # noqa: ARG002 - the table has it
-        """Have a request shown again, with its response's head."""
+    def changed(self) -> None:
+        """Have new requests in flight shown, and heads of their responses."""
         for feed in self._feeds:
             feed.ring()
 

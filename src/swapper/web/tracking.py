@@ -57,12 +57,8 @@ class Subject(NamedTuple):
 class Watcher(Protocol):
     """Is told about requests in flight. Any thread; must neither block nor raise."""
 
-    def began(self, track: "Track") -> None:
-        """Note a request that belongs in the table."""
-        ...
-
-    def answered(self, track: "Track") -> None:
-        """Note that the response's head is there."""
+    def changed(self) -> None:
+        """Note that there is another request in the table, or another response."""
         ...
 
     def ends(self, track: "Track") -> None:
@@ -295,7 +291,7 @@ class Tracker:
         if subject.is_listed:
             self._listed[track.number] = track
             if self.watcher is not None:
-                self.watcher.began(track)
+                self.watcher.changed()
         return track
 
     def listed(self) -> list[Track]:
@@ -312,7 +308,7 @@ class Tracker:
         """Pass on that there is a response."""
         watcher = self.watcher
         if watcher is not None and track.subject.is_listed:
-            watcher.answered(track)
+            watcher.changed()
 
     def ended(self, track: Track) -> None:
         """Forget a request that is over."""

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swapper.net import http1
 from swapper.net.http1 import (
     Framing,
     ProtocolError,
+    Table,
     check_field,
     get_all,
     list_items,
@@ -371,3 +373,31 @@ def test_the_standard_library_reads_the_same_headers(raw: bytes) -> None:
     assert [(name, value.strip(" \t")) for name, value in theirs.items()] == list(
         head.headers
     )
+
+
+def test_a_table_forgets_rather_than_grow_and_keeps_nothing_long() -> None:
+    made: list[str] = []
+
+    def make(text: str) -> str:
+        made.append(text)
+        return text.upper()
+
+    table = Table(make)
+    assert [table["a"], table["a"], table["x" * 300], table["x" * 300]] == [
+        *("A", "A"),
+        *("X" * 300, "X" * 300),
+    ]
+    assert made == ["a", "x" * 300, "x" * 300]
+    for number in range(10_000):
+        assert table[f"n{number}"] == f"N{number}"
+        assert len(table) <= 2048
+
+
+def test_no_credential_is_remembered() -> None:
+    secret = b"s3cr3t"
+    names = (b"Authorization", b"proxy-authorization", b"Cookie", b"X-Api-Key")
+    parse_request_head(request(*(name + b": " + secret for name in names)))
+    parse_response_head(response(b"Set-Cookie: " + secret), request_method="GET")
+
+    remembered = http1._field_of
+    assert not [line for line in remembered if "s3cr3t" in line]

@@ -83,6 +83,16 @@ def test_what_is_not_json_is_refused_with_its_place(raw: bytes, where: str) -> N
     assert where in str(caught.value)
 
 
+def test_only_a_very_long_string_may_hide_a_control_character() -> None:
+    long = b"x" * (1 << 16)
+    with pytest.raises(InvalidJsonError, match="control character"):
+        scan(b'{"a": "\n%b"}' % long[2:])
+
+    whole = scan(b'{"a": "\n%b", "b": 1}' % long)
+    assert whole is not None
+    assert list(whole.keys) == [b'"a"', b'"b"']
+
+
 @pytest.mark.parametrize(
     ("opener", "closer"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":[', b"]}]")]
 )

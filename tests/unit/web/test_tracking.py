@@ -23,11 +23,8 @@ class _Watcher:
     def __init__(self) -> None:
         self.seen: list[tuple[str, int, int]] = []
 
-    def began(self, track: Track) -> None:
-        self.seen.append(("began", track.number, 0))
-
-    def answered(self, track: Track) -> None:
-        self.seen.append(("answered", track.number, track.resp_bytes))
+    def changed(self) -> None:
+        self.seen.append(("changed", 0, 0))
 
     def ends(self, track: Track) -> None:
         self.seen.append(("ends", track.number, track.resp_bytes))
@@ -158,8 +155,7 @@ def test_a_watcher_sees_listed_requests_only() -> None:
         track.end(is_complete=True)
 
     assert watcher.seen == [
-        ("began", 2, 0),
-        ("answered", 2, 0),
+        *(("changed", 0, 0), ("changed", 0, 0)),
         ("ends", 2, 1),
     ]
     assert tracker.listed() == []
