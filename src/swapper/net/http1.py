@@ -10,6 +10,8 @@ are ``str`` decoded as latin-1, in the order and spelling received.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
+from itertools import filterfalse
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from swapper.core.errors import SwapperError
@@ -32,7 +34,6 @@ _LENGTH = re.compile(r"[0-9]{1,19}")
 _HOST = re.compile(r"[0-9A-Za-z\-._~%!$&'()*+,;=:\[\]]*")
 _NAME = re.compile(_TCHARS)
 _BAD_TEXT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_LEGAL_BYTES = bytes({*range(0x20, 0x100), *b"\t\r\n"} - {0x7F})
 
 _MAX_NAME_CHARS = 256
 _KEEPING = (["keep-alive"], ["Keep-Alive"])
@@ -67,43 +68,97 @@ class Framing(Enum):
 _Made = TypeVar("_Made")
 
 
-class Table(dict[str, _Made]):
+class _Memory(dict[str, _Made]):
     """What is made of header lines or names, each made once. Any thread.
 
-    The same few come again and again, but clients send whatever they like: a table that
-    is full begins anew.
+    The same few come again and again, but clients send whatever they like: when it is
+    full it begins anew.
     """
 
-    def __init__(self, make: Callable[[str], _Made]) -> None:
-        """Remember what *make* returns for a text."""
+    def __init__(
+        self, make: Callable[[str], _Made], secret: re.Pattern[str] | None
+    ) -> None:
         super().__init__()
         self._make = make
+        self._secret = secret
 
     def __missing__(self, text: str) -> _Made:
-        """Return what is made of *text*; raises what making it raises."""
         made = self._make(text)
-        if len(text) <= _MAX_REMEMBERED_CHARS:
+        is_secret = self._secret is not None and self._secret.match(text)
+        if len(text) <= _MAX_REMEMBERED_CHARS and not is_secret:
             if len(self) >= _MAX_REMEMBERED:
                 self.clear()
             self[text] = made
         return made
 
 
+def remembered(
+    make: Callable[[str], _Made], *, secret: re.Pattern[str] | None = None
+) -> Callable[[str], _Made]:
+    """Return *make* with a bounded memory, for header lines or names.
+
+    What it returns may be called by any thread, and raises what *make* raises.
+
+    Args:
+        make: of a text.
+        secret: texts that begin like this are not remembered.
+    """
+    # bound once: the subscript of a subclass of dict is looked up by name each time
+    return _Memory(make, secret).__getitem__
+
+
+_name_of: Final = itemgetter(0)
+_value_of: Final = itemgetter(1)
+_lower: Final = remembered(str.lower)
+
+
 class Fields(tuple[tuple[str, str], ...]):  # noqa: SLOT001 - a tuple cannot have any
-    """Headers that know their names in lower case, for many look for many of them.
+    """Headers that can be looked up, for many look for many of them.
 
     Attributes:
-        names: in the order of the fields.
+        names: in lower case, in the order of the fields.
+        first: the value of the first field of each name, by name in lower case.
+        is_plain: no name comes twice.
     """
 
     names: tuple[str, ...]
+    first: dict[str, str]
+    is_plain: bool
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[str, str]], names: Iterable[str]) -> "Fields":
-        """Return *pairs*, which have these *names* in lower case."""
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> "Fields":
+        """Return *pairs*, themselves if they are ``Fields``."""
+        if isinstance(pairs, Fields):
+            return pairs
         made = cls(pairs)
-        made.names = tuple(names)
+        made._name(lower_names(made))
         return made
+
+    @classmethod
+    def parsed(cls, lines: Iterable[str]) -> "Fields":
+        """Return what is in the *lines* of a head."""
+        pairs, names = zip(*map(_field_of, lines), strict=True)
+        made = cls(pairs)
+        made._name(names)
+        return made
+
+    def get_all(self, name: str) -> list[str]:
+        """Return the values of a header, given in lower case, in order."""
+        if name not in self.first:
+            return []
+        if self.is_plain:
+            return [self.first[name]]
+        pairs = zip(self, self.names, strict=True)
+        return [pair[1] for pair, lower in pairs if lower == name]
+
+    def _name(self, names: tuple[str, ...]) -> None:
+        values = tuple(map(_value_of, self))
+        self.names = names
+        self.first = dict(zip(names, values, strict=True))
+        self.is_plain = len(self.first) == len(names)
+        if not self.is_plain:
+            backwards = zip(reversed(names), reversed(values), strict=True)
+            self.first = dict(backwards)  # the last one wins
 
 
 class RequestHead(NamedTuple):
@@ -119,7 +174,7 @@ class RequestHead(NamedTuple):
     method: str
     target: str
     version: tuple[int, int]
-    headers: Headers
+    headers: Fields
     framing: Framing
     length: int
     keep_alive: bool
@@ -131,7 +186,7 @@ class ResponseHead(NamedTuple):
     status: int
     reason: str
     version: tuple[int, int]
-    headers: Headers
+    headers: Fields
     framing: Framing
     length: int
     keep_alive: bool
@@ -151,9 +206,9 @@ def parse_request_head(raw: bytes) -> RequestHead:
     if major != "1":
         raise ProtocolError("only HTTP/1.0 and HTTP/1.1 are spoken here", 505)
     version = _HTTP_1_0 if minor == "0" else _HTTP_1_1
-    headers, names = _fields(lines)
-    _check_host(headers, names, version)
-    framing, length = _framing(headers, names, version)
+    headers = Fields.parsed(lines[1:]) if len(lines) > 1 else _NO_FIELDS
+    _check_host(headers, version)
+    framing, length = _framing(headers, version)
     return RequestHead(
         method,
         target,
@@ -161,7 +216,7 @@ def parse_request_head(raw: bytes) -> RequestHead:
         headers,
         framing or Framing.NONE,
         length,
-        _keep_alive(headers, names, version),
+        _keep_alive(headers, version),
     )
 
 
@@ -182,9 +237,9 @@ def parse_response_head(raw: bytes, *, request_method: str) -> ResponseHead:
     _, minor, code, reason = match.groups()
     version = _HTTP_1_0 if minor == "0" else _HTTP_1_1
     status = int(code)
-    headers, names = _fields(lines)
-    framing, length = _framing(headers, names, version)
-    keep_alive = _keep_alive(headers, names, version)
+    headers = Fields.parsed(lines[1:]) if len(lines) > 1 else _NO_FIELDS
+    framing, length = _framing(headers, version)
+    keep_alive = _keep_alive(headers, version)
     if request_method == "HEAD" or status in {204, 304} or status < 200:
         body_is_announced = framing is Framing.CHUNKED or length > 0
         framing, length = Framing.NONE, 0
@@ -197,22 +252,21 @@ def parse_response_head(raw: bytes, *, request_method: str) -> ResponseHead:
     )
 
 
-def render_head(first_line: str, headers: Iterable[tuple[str, str]]) -> bytes:
+def render_head(first_line: str, headers: Sequence[tuple[str, str]]) -> bytes:
     """Return a head ready to send: first line, fields and the empty line.
 
     Raises:
         ProtocolError: a name or value would break the head (CR, LF, NUL ...).
     """
-    lines = [_prefixes[name] + value for name, value in headers]
+    if _BAD_TEXT.search(first_line):
+        raise ProtocolError(f"{first_line!r} cannot be sent: illegal character")
+    for pair in filterfalse(_sendable.__contains__, headers):
+        _check_sendable(pair)
+    lines = CRLF.join((first_line, *map(": ".join, headers)))
     try:
-        head = f"{CRLF.join((first_line, *lines))}\r\n\r\n".encode("latin-1")
+        return f"{lines}\r\n\r\n".encode("latin-1")
     except UnicodeEncodeError as exc:
         raise ProtocolError(f"head cannot be sent: {exc}") from exc
-    if not _is_clean(head, len(lines) + 1):
-        bad = next((line for line in lines if _BAD_TEXT.search(line)), first_line)
-        name = bad.partition(":")[0]
-        raise ProtocolError(f"header {name!r} cannot be sent: illegal character")
-    return head
 
 
 def check_field(line: bytes) -> None:
@@ -225,14 +279,7 @@ def check_field(line: bytes) -> None:
 
 def lower_names(headers: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """Return the names of *headers* in lower case, in order."""
-    if isinstance(headers, Fields):
-        return headers.names
-    return tuple([_lower_names[name] for name, _ in headers])
-
-
-def get_all(headers: Headers, lower_name: str) -> list[str]:
-    """Return the values of a header, given in lower case, in order."""
-    return _values(headers, lower_names(headers), lower_name)
+    return tuple(map(_lower, map(_name_of, headers)))
 
 
 def list_items(values: Iterable[str]) -> list[str]:
@@ -251,107 +298,85 @@ def _check_name(name: str) -> None:
         raise ProtocolError("malformed header name")
 
 
-def _prefix(name: str) -> str:
-    _check_name(name)
-    return f"{name}: "
-
-
-def _field(line: str) -> tuple[str, str]:
+def _field(line: str) -> tuple[tuple[str, str], str]:
+    """Return name and value of a field, and its name in lower case."""
     name, colon, value = line.partition(":")
     if not colon:
         raise ProtocolError("header line without a colon")
     _check_name(name)
-    return name, value.strip(" \t")
+    if _BAD_TEXT.search(value):
+        raise ProtocolError("control character in the head")
+    return (name, value.strip(" \t")), _lower(name)
 
 
-class _FieldTable(Table[tuple[str, str]]):
-    """Fields by their lines, but no credentials."""
-
-    def __missing__(self, line: str) -> tuple[str, str]:
-        """Return name and value."""
-        return _field(line) if _SECRET.match(line) else super().__missing__(line)
+def _secrecy(name: str) -> bool:
+    """Return whether a header holds credentials; raises as ``_check_name``."""
+    _check_name(name)
+    return _SECRET.match(name) is not None
 
 
-_prefixes: Final = Table(_prefix)
-_lower_names: Final = Table(str.lower)
-_field_of: Final = _FieldTable(_field)
+_field_of: Final = remembered(_field, secret=_SECRET)
+_is_secret: Final = remembered(_secrecy)
+_sendable: Final[set[tuple[str, str]]] = set()
 
 
-def _fields(lines: list[str]) -> tuple[Headers, tuple[str, ...]]:
-    """Return the headers of a head, and their names in lower case."""
-    pairs = [_field_of[line] for line in lines[1:]]
-    headers = Fields.of(pairs, [_lower_names[name] for name, _ in pairs])
-    return headers, headers.names
-
-
-def _values(headers: Headers, names: Sequence[str], name: str) -> list[str]:
-    """Return the values of a header; *names* are those of *headers* in lower case."""
-    count = names.count(name)
-    if count < 2:
-        return [headers[names.index(name)][1]] if count else []
-    pairs = zip(headers, names, strict=True)
-    return [pair[1] for pair, lower in pairs if lower == name]
+def _check_sendable(pair: tuple[str, str]) -> None:
+    """Raise ``ProtocolError`` if *pair* would break a head, else remember it."""
+    name, value = pair
+    is_secret = _is_secret(name)
+    if _BAD_TEXT.search(value):
+        raise ProtocolError(f"header {name!r} cannot be sent: illegal character")
+    if len(name) + len(value) <= _MAX_REMEMBERED_CHARS and not is_secret:
+        if len(_sendable) >= _MAX_REMEMBERED:
+            _sendable.clear()
+        _sendable.add(pair)
 
 
 def _lines(raw: bytes) -> list[str]:
     """Return the lines of a head; nothing but CRLF ends one."""
     if not raw.endswith(b"\r\n\r\n"):
         raise ProtocolError("the head does not end in an empty line")
-    lines = raw[:-4].decode("latin-1").split(CRLF)
-    if not _is_clean(raw, len(lines)):
-        raise ProtocolError("control character in the head")
-    return lines
+    return raw[:-4].decode("latin-1").split(CRLF)
 
 
-def _is_clean(head: bytes, line_count: int) -> bool:
-    """Return whether a head has no control characters but its own line ends.
-
-    Counting and deleting run at memory speed; a regex over each field does not.
-    """
-    ends = line_count + 1  # the empty line
-    return (
-        head.count(b"\n") == ends
-        and head.count(b"\r") == ends
-        and not head.translate(None, _LEGAL_BYTES)
-    )
-
-
-def _check_host(
-    headers: Headers, names: Sequence[str], version: tuple[int, int]
-) -> None:
-    hosts = _values(headers, names, "host")
-    if len(hosts) != 1 and (hosts or version == _HTTP_1_1):
+def _check_host(headers: Fields, version: tuple[int, int]) -> None:
+    host = headers.first.get("host")
+    if host is None:
+        if version == _HTTP_1_1:
+            raise ProtocolError("a request needs exactly one Host header")
+        return
+    if not headers.is_plain and len(headers.get_all("host")) > 1:
         raise ProtocolError("a request needs exactly one Host header")
-    if hosts and _HOST.fullmatch(hosts[0]) is None:
+    if _HOST.fullmatch(host) is None:
         raise ProtocolError("malformed Host header")
 
 
-def _framing(
-    headers: Headers, names: Sequence[str], version: tuple[int, int]
-) -> tuple[Framing | None, int]:
-    lengths = _values(headers, names, "content-length")
-    if "transfer-encoding" in names:
-        if lengths:
+def _framing(headers: Fields, version: tuple[int, int]) -> tuple[Framing | None, int]:
+    length = headers.first.get("content-length")
+    if "transfer-encoding" in headers.first:
+        if length is not None:
             raise ProtocolError("both Content-Length and Transfer-Encoding")
         if version == _HTTP_1_0:
             raise ProtocolError("Transfer-Encoding in an HTTP/1.0 message")
-        if list_items(_values(headers, names, "transfer-encoding")) != ["chunked"]:
+        if list_items(headers.get_all("transfer-encoding")) != ["chunked"]:
             raise ProtocolError("the only transfer coding spoken here is chunked", 501)
         return Framing.CHUNKED, 0
-    if not lengths:
+    if length is None:
         return None, 0
-    if len(lengths) > 1 or _LENGTH.fullmatch(lengths[0]) is None:
+    is_repeated = not headers.is_plain and len(headers.get_all("content-length")) > 1
+    if is_repeated or _LENGTH.fullmatch(length) is None:
         raise ProtocolError("repeated or malformed Content-Length")
-    return Framing.LENGTH, int(lengths[0])
+    return Framing.LENGTH, int(length)
 
 
-def _keep_alive(
-    headers: Headers, names: Sequence[str], version: tuple[int, int]
-) -> bool:
-    values = _values(headers, names, "connection")
+def _keep_alive(headers: Fields, version: tuple[int, int]) -> bool:
+    values = headers.get_all("connection")
     if not values or values in _KEEPING:
         return version == _HTTP_1_1 or bool(values)
     options = list_items(values)
     if version == _HTTP_1_0:
         return "keep-alive" in options and "close" not in options
     return "close" not in options
+
+
+_NO_FIELDS: Final = Fields.of(())

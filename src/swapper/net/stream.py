@@ -91,7 +91,7 @@ class SocketReader:
         """
         whole = self._buffer
         if (
-            whole[:1] not in b"\r\n"
+            not whole.startswith((b"\r", b"\n"))
             and 0 <= (end := whole.find(_END)) <= limit_bytes - 4
         ):
             # the usual case: one recv has brought all of it

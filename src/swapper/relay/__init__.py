@@ -7,7 +7,7 @@ from swapper.relay.buffers import Buffers
 from swapper.relay.endpoint import Timeouts
 from swapper.relay.flow import Flow
 from swapper.relay.forward import Upstream, UpstreamRequest, UpstreamResponse
-from swapper.relay.headers import is_upgrade, with_legible_encodings
+from swapper.relay.headers import is_upgrade, legible_encodings
 from swapper.relay.loop import RelayLoop
 from swapper.relay.passage import Passage
 from swapper.relay.tunnel import Tunnel
@@ -26,5 +26,5 @@ __all__ = [
     "UpstreamResponse",
     "Upstreams",
     "is_upgrade",
-    "with_legible_encodings",
+    "legible_encodings",
 ]

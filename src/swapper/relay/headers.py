@@ -6,17 +6,12 @@ and Host are never dropped because a ``Connection`` header names them: the first
 ours to set, without the second there is no request.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from itertools import compress
+from operator import not_
 from typing import Final
 
-from swapper.net.http1 import (
-    Fields,
-    Headers,
-    Table,
-    get_all,
-    list_items,
-    lower_names,
-)
+from swapper.net.http1 import Fields, Headers, list_items, remembered
 
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -61,26 +56,28 @@ def request_headers(
         length: of the body in bytes; None sends it chunked.
         own: in place of the client's of the same names.
     """
-    names = lower_names(client)
-    dropped = _dropped(client, names, _NOT_FROM_CLIENT)
-    if own:
-        dropped = dropped.union(lower_names(own))
-    kept = _kept(client, names, dropped)
-    if "host" not in names:
+    fields = Fields.of(client)
+    given = fields.first
+    ours = Fields.of(own)
+    dropped = _dropped(fields, _NOT_FROM_CLIENT).union(ours.names)
+    kept = _kept(fields, dropped)
+    if "host" not in given:
         kept.insert(0, ("Host", authority))
-    if not _first(client, names, "accept-encoding") or "accept-encoding" in dropped:
+    if not ours.first.get("accept-encoding") and (
+        not given.get("accept-encoding") or "accept-encoding" in dropped
+    ):
         kept = _with_some_encoding(kept)
-    if "te" in names and "trailers" in list_items(get_all(client, "te")):
+    if "te" in given and "trailers" in list_items(fields.get_all("te")):
         kept.append(("TE", "trailers"))
     if client_ip:
-        if "x-forwarded-for" in names:
+        if "x-forwarded-for" in given:
             kept = _with_forwarded_for(kept, client_ip)
         else:
             kept.append(("X-Forwarded-For", client_ip))
     kept += own
     if length is None:
         kept.append(("Transfer-Encoding", "chunked"))
-    elif length or method in _METHODS_WITH_BODY or "content-length" in names:
+    elif length or method in _METHODS_WITH_BODY or "content-length" in given:
         kept.append(("Content-Length", str(length)))
     return tuple(kept)
 
@@ -93,40 +90,37 @@ def response_headers(upstream: Headers, *, status: int) -> Headers:
         status: a 101 or 204 loses its Content-Length, which RFC 9110 8.6 forbids.
     """
     never = _NOT_WITHOUT_BODY if status in {101, 204} else _HOP_BY_HOP
-    names = lower_names(upstream)
-    kept = _kept(upstream, names, _dropped(upstream, names, never))
-    if "text/event-stream" in _first(upstream, names, "content-type").lower():
+    fields = Fields.of(upstream)
+    kept = _kept(fields, _dropped(fields, never))
+    if "text/event-stream" in fields.first.get("content-type", "").lower():
         kept = _without(kept, "x-accel-buffering")
         kept.append(("X-Accel-Buffering", "no"))
     return tuple(kept)
 
 
-def with_legible_encodings(client: Headers) -> Headers:
-    """Return *client* accepting only answers that we can look into: gzip and deflate.
+def legible_encodings(client: Headers) -> Headers:
+    """Return what *client* accepts, less what we cannot look into, as a header.
 
-    Items keep their spelling and parameters (http-api.md 12.2). What is left empty
-    becomes ``identity`` in ``request_headers``.
+    gzip and deflate keep their spelling and parameters; ``identity`` if nothing is
+    left. Nothing if nothing was named (http-api.md 12.2).
     """
-    names = lower_names(client)
-    if "accept-encoding" not in names:
-        return client
-    legible = _legible[", ".join(get_all(client, "accept-encoding"))]
-    kept = _kept(client, names, frozenset({"accept-encoding"}))
-    kept.append(("Accept-Encoding", legible))
-    kept_names = [name for name in names if name != "accept-encoding"]
-    return Fields.of(kept, (*kept_names, "accept-encoding"))
+    accepted = Fields.of(client).get_all("accept-encoding")
+    if not accepted:
+        return ()
+    return (("Accept-Encoding", _legible_of(", ".join(accepted))),)
 
 
-def _legible_of(accepted: str) -> str:
+def _legible(accepted: str) -> str:
     items = (item.strip() for item in accepted.split(","))
-    return ", ".join(
+    legible = [
         item
         for item in items
         if item.partition(";")[0].strip().lower() in {"gzip", "deflate"}
-    )
+    ]
+    return ", ".join(legible) or "identity"
 
 
-_legible: Final = Table(_legible_of)
+_legible_of: Final = remembered(_legible)
 
 
 def is_upgrade(headers: Headers, protocol: str = "websocket") -> bool:
@@ -139,70 +133,57 @@ def is_upgrade(headers: Headers, protocol: str = "websocket") -> bool:
         headers: of a request or of an answer with status 101.
         protocol: in lower case.
     """
+    fields = Fields.of(headers)
     return "upgrade" in list_items(
-        get_all(headers, "connection")
-    ) and protocol in list_items(get_all(headers, "upgrade"))
+        fields.get_all("connection")
+    ) and protocol in list_items(fields.get_all("upgrade"))
 
 
 def with_upgrade(kept: Headers, original: Headers) -> Headers:
     """Return *kept* with the upgrade that was dropped from *original* put back."""
-    protocols = ", ".join(get_all(original, "upgrade"))
+    protocols = ", ".join(Fields.of(original).get_all("upgrade"))
     return (*kept, ("Connection", "Upgrade"), ("Upgrade", protocols))
 
 
-def _kept(
-    headers: Headers, names: Sequence[str], dropped: frozenset[str]
-) -> list[tuple[str, str]]:
-    """Return what is not *dropped*; *names* are in lower case."""
-    if dropped.isdisjoint(names):
-        return list(headers)
-    pairs = zip(headers, names, strict=True)
-    return [pair for pair, name in pairs if name not in dropped]
+def _kept(fields: Fields, dropped: frozenset[str]) -> list[tuple[str, str]]:
+    """Return what is not *dropped*."""
+    if dropped.isdisjoint(fields.names):
+        return list(fields)
+    is_dropped = map(dropped.__contains__, fields.names)
+    return [*compress(fields, map(not_, is_dropped))]
 
 
-def _dropped(
-    headers: Headers, names: Sequence[str], always: frozenset[str]
-) -> frozenset[str]:
-    """Return *always* and what ``Connection`` names; *names* are in lower case."""
-    if "connection" not in names:
-        return always
-    values = get_all(headers, "connection")
+def _dropped(fields: Fields, always: frozenset[str]) -> frozenset[str]:
+    """Return *always* and what ``Connection`` names."""
+    values = fields.get_all("connection")
     if _NAMES_NOTHING.issuperset(values):
         return always
     return always | (frozenset(list_items(values)) - _KEPT_IF_NAMED)
 
 
-def _first(headers: Headers, names: Sequence[str], name: str) -> str:
-    """Return the first value of a header, "" if absent; *names* are in lower case."""
-    return headers[names.index(name)][1] if name in names else ""
-
-
 def _with_some_encoding(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return *pairs* with ``identity`` if no encoding is named in any header."""
-    if any(get_all(tuple(pairs), "accept-encoding")):
+    name = "accept-encoding"
+    if any(Fields.of(pairs).get_all(name)):
         return pairs
-    return [*_without(pairs, "accept-encoding"), ("Accept-Encoding", "identity")]
+    return [*_without(pairs, name), ("Accept-Encoding", "identity")]
 
 
 def _without(pairs: Iterable[tuple[str, str]], name: str) -> list[tuple[str, str]]:
-    kept = list(pairs)
-    names = lower_names(kept)
-    if name not in names:
-        return kept
-    return [pair for pair, lower in zip(kept, names, strict=True) if lower != name]
+    return _kept(Fields.of(pairs), frozenset({name}))
 
 
 def _with_forwarded_for(
     pairs: list[tuple[str, str]], client_ip: str
 ) -> list[tuple[str, str]]:
     """Return *pairs* with one ``X-Forwarded-For``, where the first one stood."""
-    names = lower_names(pairs)
-    if "x-forwarded-for" not in names:  # a Connection header named it
+    fields = Fields.of(pairs)
+    if "x-forwarded-for" not in fields.first:  # a Connection header named it
         return [*pairs, ("X-Forwarded-For", client_ip)]
-    first = names.index("x-forwarded-for")
-    seen = [value for value in get_all(tuple(pairs), "x-forwarded-for") if value]
+    at = fields.names.index("x-forwarded-for")
+    seen = [value for value in fields.get_all("x-forwarded-for") if value]
     return [
-        *pairs[:first],
-        (pairs[first][0], ", ".join((*seen, client_ip))),
-        *_without(pairs[first + 1 :], "x-forwarded-for"),
+        *pairs[:at],
+        (pairs[at][0], ", ".join((*seen, client_ip))),
+        *_without(pairs[at + 1 :], "x-forwarded-for"),
     ]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from swapper.core.errors import BadRequestError, ClientGoneError
-from swapper.net.http1 import Framing, ProtocolError, RequestHead, get_all, list_items
+from swapper.net.http1 import Framing, ProtocolError, RequestHead, list_items
 from swapper.net.stream import SocketReader, TruncatedError, open_body
 
 if TYPE_CHECKING:
@@ -126,4 +126,4 @@ class _RawBody(io.RawIOBase):
 
 
 def _expects_continue(head: RequestHead) -> bool:
-    return "100-continue" in list_items(get_all(head.headers, "expect"))
+    return "100-continue" in list_items(head.headers.get_all("expect"))

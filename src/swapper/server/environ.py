@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
-from swapper.net.http1 import Headers, ProtocolError, RequestHead, Table
+from swapper.net.http1 import Fields, ProtocolError, RequestHead, remembered
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -84,7 +84,7 @@ def _origin_form(head: RequestHead) -> str:
     return rest if rest.startswith("/") else f"/{rest}"
 
 
-def _environ_key(name: str) -> str:
+def _key(name: str) -> str:
     """Return the environ key of a header; "" for one that is left out."""
     if "_" in name:
         return ""
@@ -92,12 +92,16 @@ def _environ_key(name: str) -> str:
     return key if key in _UNPREFIXED else f"HTTP_{key}"
 
 
-_keys: Final = Table(_environ_key)
+_key_of: Final = remembered(_key)
 
 
-def _add_headers(environ: "WSGIEnvironment", headers: Headers) -> None:
-    for name, value in headers:
-        key = _keys[name]
+def _add_headers(environ: "WSGIEnvironment", headers: Fields) -> None:
+    keys = map(_key_of, headers.names)
+    if headers.is_plain:
+        environ.update(zip(keys, headers.first.values(), strict=True))
+        environ.pop("", None)
+        return
+    for key, (_, value) in zip(keys, headers, strict=True):
         if key in environ:
             separator = "; " if key == "HTTP_COOKIE" else ","
             environ[key] = f"{environ[key]}{separator}{value}"

@@ -6,6 +6,7 @@ for a streamed chunk.
 """
 
 import logging
+import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -29,24 +30,42 @@ logger = logging.getLogger(__name__)
 
 
 class RequestHandler(WSGIRequestHandler):
+    """What the base class's constructor calls for a connection, in this order.
+
+    The connection is served by an object of its own: the base class has a
+    ``__getattr__``, with which the interpreter looks up every attribute the slow way.
+    """
+
+    server: "SwapperServer"  # type: ignore[mutable-override]  # nobody else makes us
+
+    def setup(self) -> None:
+        """Take the connection in."""
+        self._served = ServedConnection(self.server, self.request, self.client_address)
+
+    def handle(self) -> None:
+        """Serve requests until one of the two sides closes, or a response is relayed."""
+        self._served.serve()
+
+    def finish(self) -> None:
+        """Close the connection, or leave it to the relay thread."""
+        self._served.finish()
+
+
+class ServedConnection:
     """Serves one connection, from its first byte to its last.
 
     One thread at a time: a worker, but while a response is relayed nobody, and then
     perhaps another worker.
     """
 
-    server: "SwapperServer"  # type: ignore[mutable-override]  # nobody else makes us
-
-    # --- called by the base class's constructor, in this order ------------------
-
-    def setup(self) -> None:
+    def __init__(
+        self, server: "SwapperServer", sock: socket.socket, client: tuple[str, int]
+    ) -> None:
         """Take the connection in."""
-        server = self.server
+        self._server = server
         self._table = server.connections
-        self._connection = Connection(
-            self.request, server.watcher, self._table.hand_over
-        )
-        self.close_connection = not self._table.add(self._connection)
+        self._connection = Connection(sock, server.watcher, self._table.hand_over)
+        self._ends = not self._table.add(self._connection)
         self._is_first = True
         self._lingers = False
         self._is_truncated = False
@@ -54,15 +73,15 @@ class RequestHandler(WSGIRequestHandler):
         self._environ = connection_environ(
             scheme="http" if server.ssl_context is None else "https",
             server=(server.host, server.port),
-            client=self.client_address,
+            client=client,
         )
-        self._environ["werkzeug.socket"] = self.request
+        self._environ["werkzeug.socket"] = sock
 
-    def handle(self) -> None:
+    def serve(self) -> None:
         """Serve requests until one of the two sides closes, or a response is relayed."""
         try:
-            if not self.close_connection:
-                self._connection.prepare(self.server.limits.head_timeout_s)
+            if not self._ends:
+                self._connection.prepare(self._server.limits.head_timeout_s)
             self._serve_requests()
         except (ClientGoneError, OSError) as exc:
             logger.debug("connection broke: %s", exc)
@@ -72,7 +91,7 @@ class RequestHandler(WSGIRequestHandler):
         flow = self._flow
         if flow is None:
             self._table.close(self._connection)
-        elif not self.server.relay(flow, self.resume):
+        elif not self._server.relay(flow, self.resume):
             flow.give_up(ClientGoneError("the server is ending"))
             self.resume()
         # nothing here: another thread may have the connection by now
@@ -88,8 +107,8 @@ class RequestHandler(WSGIRequestHandler):
             self.finish()
 
     def _serve_requests(self) -> None:
-        while not self.close_connection and self._flow is None:
-            self.handle_one_request()
+        while not self._ends and self._flow is None:
+            self._serve_one()
             self._is_first = False
         # a response that broke off must not end as if it were whole
         if not (self._flow or self._connection.is_taken or self._is_truncated):
@@ -97,14 +116,14 @@ class RequestHandler(WSGIRequestHandler):
 
     # --- one request -------------------------------------------------------------
 
-    def handle_one_request(self) -> None:
-        """Read a head and have it answered; set ``close_connection`` at the end.
+    def _serve_one(self) -> None:
+        """Read a head and have it answered; set ``_ends`` at the end.
 
         Raises:
             ClientGoneError: the connection broke.
             OSError: likewise.
         """
-        self.close_connection = True
+        self._ends = True
         try:
             head = self._read_head()
             if head is None:
@@ -124,7 +143,7 @@ class RequestHandler(WSGIRequestHandler):
             self._serve(head, environ)
 
     def _read_head(self) -> RequestHead | None:
-        limits = self.server.limits
+        limits = self._server.limits
         raw = self._connection.read_head(
             limits.head_bytes,
             limits.head_timeout_s if self._is_first else limits.idle_timeout_s,
@@ -136,7 +155,7 @@ class RequestHandler(WSGIRequestHandler):
         """Answer a request that is not passed on; the connection ends."""
         logger.debug("request refused status=%d: %s", status, text)
         self._lingers = True
-        self._connection.send(plain_answer(status, text, self.server.date.text()))
+        self._connection.send(plain_answer(status, text, self._server.date.text()))
 
     def _serve(self, head: RequestHead, environ: "WSGIEnvironment") -> None:
         """Answer a request, or begin to."""
@@ -144,17 +163,16 @@ class RequestHandler(WSGIRequestHandler):
         client = connection.start_request()
         body = RequestBody(connection.reader, head, connection.send_continue)
         response = ResponseWriter(
-            connection, client.token, head, body, table, self.server.date
+            connection, client.token, head, body, table, self._server.date
         )
         environ["swapper.client"] = client
         environ["wsgi.input"] = body.stream
         if not body.is_complete:
             environ["swapper.body"] = body
-        self.environ, self._response, self._body = environ, response, body
+        self._response, self._body = response, body
         try:
-            self.run_wsgi()
+            self._run_app(environ)
         finally:
-            del self.environ  # the application has what it needs
             if self._flow is None:
                 self._end_request()
 
@@ -173,12 +191,12 @@ class RequestHandler(WSGIRequestHandler):
             )
         finally:
             has_room = self._table.end_request(self._connection)
-            self.close_connection = not (may_stay and has_room)
-        if self.close_connection and self._connection.has_unread():
+            self._ends = not (may_stay and has_room)
+        if self._ends and self._connection.has_unread():
             self._lingers = True
 
-    def run_wsgi(self) -> None:
-        """Call the application with ``environ``; every way it can fail ends here.
+    def _run_app(self, environ: "WSGIEnvironment") -> None:
+        """Call the application; every way it can fail ends here.
 
         Raises:
             ClientGoneError: the connection broke while an error was reported.
@@ -186,7 +204,7 @@ class RequestHandler(WSGIRequestHandler):
         self._pieces: Iterable[bytes] = ()
         response = self._response
         try:
-            self._pieces = self.server.app(self.environ, response.start_response)
+            self._pieces = self._server.app(environ, response.start_response)
             try:
                 if not self._connection.is_taken:
                     self._flow = response.send_body(self._pieces)
@@ -207,7 +225,7 @@ class RequestHandler(WSGIRequestHandler):
                         self._response.end_relayed(flow)
                 finally:
                     _close(self._pieces)
-            except Exception as exc:  # noqa: BLE001 - as in run_wsgi
+            except Exception as exc:  # noqa: BLE001 - as in _run_app
                 self._report(exc)
             self._check_end()
         finally:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _STATUS = re.compile(r"([1-9][0-9]{2})(?: .*)?", re.DOTALL)
-_SPECIAL: Final = frozenset({"content-length", "connection", "date"})
 _FORBIDDEN: Final = frozenset({"transfer-encoding", "keep-alive"})
+_SPECIAL: Final = _FORBIDDEN | {"content-length", "connection", "date"}
 _RELAYED: Final = frozenset({Framing.CHUNKED, Framing.LENGTH})
 _GRACE_S: Final = 0.005
 """An answer that is complete by then never leaves its request's thread."""
@@ -331,25 +331,25 @@ class ResponseWriter:
 
     def _sort_headers(self) -> tuple[int | None, bool, list[tuple[str, str]]]:
         """Return the length, whether to close, and the headers to pass on."""
-        length, wants_close, has_date = None, False, False
-        names = lower_names(self._headers)
-        if not _FORBIDDEN.isdisjoint(names):
+        headers = self._headers
+        names = lower_names(headers)
+        found = _SPECIAL.intersection(names)
+        if not _FORBIDDEN.isdisjoint(found):
             name = next(name for name in names if name in _FORBIDDEN)
             raise ValueError(f"{name} is the server's business (PEP 3333)")
-        headers: list[tuple[str, str]] = []
-        for (name, value), lower in zip(self._headers, names, strict=True):
-            if lower in _SPECIAL:
-                if lower == "content-length":
-                    length = _parse_length(value, length)
-                    continue
-                if lower == "connection":
-                    wants_close = wants_close or "close" in list_items([value])
-                    continue
-                has_date = True
-            headers.append((name, value))
-        if not has_date:
-            headers.append(("Date", self._date.text()))
-        return length, wants_close, headers
+        length, wants_close, kept = None, False, list(headers)
+        if "content-length" in found or "connection" in found:
+            kept = []
+            for pair, name in zip(headers, names, strict=True):
+                if name == "content-length":
+                    length = _parse_length(pair[1], length)
+                elif name == "connection":
+                    wants_close = wants_close or "close" in list_items([pair[1]])
+                else:
+                    kept.append(pair)
+        if "date" not in found:
+            kept.append(("Date", self._date.text()))
+        return length, wants_close, kept
 
     def _choose_framing(self, length: int | None) -> Framing:
         if self._is_bodiless():

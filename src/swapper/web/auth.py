@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 
 from swapper.core.errors import AuthenticationError
-from swapper.net.http1 import Headers, lower_names
+from swapper.net.http1 import Fields, Headers
 from swapper.web.request import Request
 from swapper.web.response import Response
 from swapper.web.routing import Handler
@@ -56,18 +56,18 @@ def candidate_key(headers: Headers) -> bytes:
     The first non-empty of: the password of Basic credentials, a Bearer token,
     ``x-api-key``. Basic credentials that do not decode count as absent.
     """
-    names = lower_names(headers)
+    values = Fields.of(headers).first
     key = b""
-    if "authorization" in names:
-        authorization = headers[names.index("authorization")][1]
+    authorization = values.get("authorization")
+    if authorization is not None:
         scheme, _, credentials = authorization.partition(" ")
         scheme = scheme.lower()
         if scheme == "basic":
             _, _, key = _decode_basic(credentials).partition(b":")
         elif scheme == "bearer":
             key = credentials.encode("latin-1")
-    if not key and "x-api-key" in names:
-        key = headers[names.index("x-api-key")][1].encode("latin-1")
+    if not key and "x-api-key" in values:
+        key = values["x-api-key"].encode("latin-1")
     return key
 
 

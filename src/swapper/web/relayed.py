@@ -11,14 +11,14 @@ from swapper.core.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from swapper.net.http1 import Framing
+from swapper.net.http1 import Framing, Headers
 from swapper.relay import (
     Passage,
     Tunnel,
     Upstream,
     UpstreamRequest,
     UpstreamResponse,
-    with_legible_encodings,
+    legible_encodings,
 )
 from swapper.router import Lease, PendingLease
 from swapper.web.model_name import Readable
@@ -48,15 +48,17 @@ def forwarded(
         body: what to send along.
         length: of *body*; None sends it chunked.
     """
-    headers = request.headers
+    own: Headers = (("X-Request-Id", request.id),)
+    if request.is_metered:
+        own += legible_encodings(request.headers)
     return UpstreamRequest(
         method=request.method,
         target=target,
-        headers=with_legible_encodings(headers) if request.is_metered else headers,
+        headers=request.headers,
         body=body,
         content_length=length,
         client_ip=request.environ.get("REMOTE_ADDR", ""),
-        own_headers=(("X-Request-Id", request.id),),
+        own_headers=own,
     )
 
 

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, quote, unquote
 
 from swapper.core.errors import BadRequestError
-from swapper.net.http1 import Headers, Table
+from swapper.net.http1 import Headers, remembered
 from swapper.relay import is_upgrade
 from swapper.router import Wait
 from swapper.web.client import Client
@@ -38,7 +38,7 @@ def _environ_key(header: str) -> str:
     return key if key in _UNPREFIXED else f"HTTP_{key}"
 
 
-_keys = Table(_environ_key)
+_key_of = remembered(_environ_key)
 
 
 class Request:
@@ -100,7 +100,7 @@ class Request:
 
     def header(self, name: str) -> str:
         """Return a header's value, "" if absent; repeated ones joined by commas."""
-        return str(self.environ.get(_keys[name], ""))
+        return str(self.environ.get(_key_of(name), ""))
 
     @property
     def query_suffix(self) -> str:

@@ -2,6 +2,7 @@ import contextlib
 import email.errors
 import http.client
 import io
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -9,14 +10,14 @@ from hypothesis import strategies as st
 
 from swapper.net import http1
 from swapper.net.http1 import (
+    Fields,
     Framing,
     ProtocolError,
-    Table,
     check_field,
-    get_all,
     list_items,
     parse_request_head,
     parse_response_head,
+    remembered,
     render_head,
 )
 
@@ -34,6 +35,7 @@ def test_headers_keep_order_spelling_and_duplicates() -> None:
         request(b"X-b: 2", b"x-B:  1 \t", b"Empty:", b"Bytes: \xe9", b"Colons: a:b")
     )
 
+    assert head.headers.get_all("x-b") == ["2", "1"]
     assert head.headers == (
         ("Host", "a"),
         ("X-b", "2"),
@@ -42,7 +44,6 @@ def test_headers_keep_order_spelling_and_duplicates() -> None:
         ("Bytes", "é"),
         ("Colons", "a:b"),
     )
-    assert get_all(head.headers, "x-b") == ["2", "1"]
 
 
 def test_target_is_left_as_sent() -> None:
@@ -148,7 +149,7 @@ def test_malformed_hosts_are_refused(host: bytes) -> None:
 def test_usual_hosts_are_taken(host: bytes) -> None:
     head = parse_request_head(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
 
-    assert get_all(head.headers, "host") == [host.decode()]
+    assert head.headers.get_all("host") == [host.decode()]
 
 
 def test_a_host_is_needed_from_http_1_1_on() -> None:
@@ -375,22 +376,49 @@ def test_the_standard_library_reads_the_same_headers(raw: bytes) -> None:
     )
 
 
-def test_a_table_forgets_rather_than_grow_and_keeps_nothing_long() -> None:
+def memory_of(make: Callable[[str], object]) -> dict[str, object]:
+    memory: dict[str, object] = make.__self__  # type: ignore[attr-defined]  # bound
+    return memory
+
+
+def test_a_memory_forgets_rather_than_grow_and_keeps_nothing_long() -> None:
     made: list[str] = []
 
     def make(text: str) -> str:
         made.append(text)
         return text.upper()
 
-    table = Table(make)
-    assert [table["a"], table["a"], table["x" * 300], table["x" * 300]] == [
+    upper = remembered(make)
+    assert [upper("a"), upper("a"), upper("x" * 300), upper("x" * 300)] == [
         *("A", "A"),
         *("X" * 300, "X" * 300),
     ]
     assert made == ["a", "x" * 300, "x" * 300]
     for number in range(10_000):
-        assert table[f"n{number}"] == f"N{number}"
-        assert len(table) <= 2048
+        assert upper(f"n{number}") == f"N{number}"
+        assert len(memory_of(upper)) <= 2048
+
+
+def test_what_can_be_sent_is_remembered_but_not_without_end() -> None:
+    for number in range(5_000):
+        render_head("GET / HTTP/1.1", [("X-Number", str(number))])
+        assert len(http1._sendable) <= 2048
+    with pytest.raises(ProtocolError, match="X-Number"):
+        render_head("GET / HTTP/1.1", [("X-Number", "4999"), ("X-Number", "1\r2")])
+
+
+def test_the_first_field_of_a_name_is_found_and_all_of_them() -> None:
+    fields = Fields.of((("A", "1"), ("b", "2"), ("a", "3")))
+
+    assert fields.names == ("a", "b", "a")
+    assert fields.first == {"a": "1", "b": "2"}
+    assert not fields.is_plain
+    assert (fields.get_all("a"), fields.get_all("b"), fields.get_all("c")) == (
+        ["1", "3"],
+        ["2"],
+        [],
+    )
+    assert Fields.of(fields) is fields
 
 
 def test_no_credential_is_remembered() -> None:
@@ -399,5 +427,8 @@ def test_no_credential_is_remembered() -> None:
     parse_request_head(request(*(name + b": " + secret for name in names)))
     parse_response_head(response(b"Set-Cookie: " + secret), request_method="GET")
 
-    remembered = http1._field_of
-    assert not [line for line in remembered if "s3cr3t" in line]
+    for name in names:
+        render_head("GET / HTTP/1.1", [(name.decode(), secret.decode())])
+
+    assert not [line for line in memory_of(http1._field_of) if "s3cr3t" in line]
+    assert not [pair for pair in http1._sendable if "s3cr3t" in pair[1]]
