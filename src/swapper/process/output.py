@@ -8,6 +8,7 @@ and closes the pipes; others ask it to.
 import contextlib
 import fcntl
 import os
+import select
 import selectors
 import threading
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ _PIPE_BYTES: Final = 1 << 18
 
 _DRAIN_BYTES: Final = 1 << 20
 """More than a pipe holds: all that was written before the drain was asked for."""
+
+_PAUSE_S: Final = 0.002
+"""Between two looks at models that write a little at a time. A server writes a line for
+each request, and whoever reads it at once takes the interpreter from the answer."""
 
 _ANSWER_S: Final = 2.0
 """Bound of waiting for this thread; it answers within milliseconds."""
@@ -66,12 +71,16 @@ class OutputPump:
         "_closed",
         "_inbox",
         "_lock",
+        "_pause",
+        "_pause_ms",
         "_selector",
         "_thread",
         "_wake",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, pause_s: float = _PAUSE_S) -> None:
+        """Prepare; *pause_s* lies between two looks at pipes that hold little."""
+        self._pause_ms = pause_s * 1000
         self._inbox: Inbox[_Request] = Inbox()
         # Guards start and end of the thread; keeps _wake open while it is written to.
         self._lock = threading.Lock()
@@ -79,6 +88,7 @@ class OutputPump:
         self._wake: tuple[int, int] | None = None
         self._thread: OwnerThread | None = None
         self._selector: selectors.BaseSelector
+        self._pause: select.poll  # ends early when something is asked of the thread
         self._channels: set[Channel] = set()
 
     def open_channel(self, sink: Sink) -> tuple[Channel, int]:
@@ -143,6 +153,8 @@ class OutputPump:
         for fd in self._wake:
             os.set_blocking(fd, False)
         self._selector.register(self._wake[0], selectors.EVENT_READ)
+        self._pause = select.poll()
+        self._pause.register(self._wake[0], select.POLLIN)
         self._thread = OwnerThread("output", self._run)
         self._thread.start()
 
@@ -156,9 +168,10 @@ class OutputPump:
             self._end()
 
     def _turn(self) -> bool:
+        most_bytes = 0
         for key, _ in self._selector.select():
             if isinstance(key.data, Channel):
-                self._read(key.data)
+                most_bytes = max(most_bytes, self._read(key.data))
             else:
                 with contextlib.suppress(BlockingIOError):
                     os.read(key.fd, 4096)
@@ -171,6 +184,8 @@ class OutputPump:
                     self._drain(request)
                 case _Close():
                     return False
+        if 0 < most_bytes < _PIECE_BYTES:
+            self._pause.poll(self._pause_ms)
         return True
 
     def _read(self, channel: Channel) -> int:

@@ -32,6 +32,28 @@ def test_what_is_written_arrives_in_the_log(pump: OutputPump) -> None:
     pump.finish(channel)
 
 
+def test_what_comes_line_by_line_is_read_together_and_a_drain_does_not_wait() -> None:
+    class Pieces:
+        def __init__(self) -> None:
+            self.all: list[bytes] = []
+
+        def write(self, data: bytes) -> None:
+            self.all.append(data)
+
+    pump, log = OutputPump(pause_s=60.0), Pieces()
+    channel, writing = pump.open_channel(log)
+    os.write(writing, b"one\n")
+    wait_until(lambda: log.all == [b"one\n"])
+    for line in (b"two\n", b"three\n", b"four\n"):
+        os.write(writing, line)
+
+    pump.drain(channel)
+
+    assert log.all == [b"one\n", b"two\nthree\nfour\n"]
+    os.close(writing)
+    pump.close()
+
+
 def test_a_drain_reads_all_that_a_full_pipe_holds(pump: OutputPump) -> None:
     monitor = Monitor(history_bytes=1 << 21)
     channel, writing = pump.open_channel(monitor)
