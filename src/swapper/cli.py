@@ -40,8 +40,9 @@ Usage: swapper --config FILE [options]
   --tls-cert-file FILE   PEM certificate; turns TLS on
   --tls-key-file FILE    PEM private key
   --log-format FORMAT    of swapper's own log lines: text (default) or json
-  --cpu-affinity WHERE   CPUs swapper itself runs on: off (all, the default), auto
-                         (one while it is busy), or a list like 0,2-3; models keep all
+  --cpu-affinity WHERE   CPUs swapper itself runs on: auto (one while many requests
+                         keep it busy, else all; the default), off (all), or a list
+                         like 0,2-3; models keep all
   --check-config         load the configuration, print what is in it, and exit
   --print-schema         print a JSON schema for editors and exit
   --version              print the version and exit
@@ -63,7 +64,7 @@ class Options:
     tls_cert_file: str = ""
     tls_key_file: str = ""
     log_format: str = "text"
-    cpu_affinity: str = "off"
+    cpu_affinity: str = "auto"
     check_config: bool = False
     print_schema: bool = False
     version: bool = False

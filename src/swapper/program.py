@@ -91,11 +91,11 @@ def serve(
         _announce(server)
         reloader = Reloader(app, files)
         reloader.start()
-        governor = CpuGovernor()
+        governor = CpuGovernor(lambda: server.connections.busy_count)
         if running.cpus is None:
             governor.start()
         elif running.cpus != AFFINITY.all_cpus:
-            AFFINITY.restrict(running.cpus)
+            AFFINITY.confine(running.cpus)
         warm_up()
         settle()
         while signals.wait() == signal.SIGHUP:

@@ -21,6 +21,7 @@ from functools import partial
 from swapper.core.errors import ClientGoneError
 from swapper.relay.flow import Flow
 from swapper.sync import Binding, OwnerThread
+from swapper.sync.affinity import AFFINITY
 
 logger = logging.getLogger(__name__)
 
@@ -165,15 +166,19 @@ class RelayLoop:
 
     def _run(self) -> None:
         try:
-            wait, ends, wake_up = self._poller.wait, self._ends, self._wake_up[0]
-            while not self._is_closed:
-                for fd, _ in wait():
-                    if fd in ends:  # else it has just ended, together with its event
-                        self._advance(*ends[fd])  # no name that would keep the last
-                    elif fd == wake_up:
-                        self._take_news()
+            with AFFINITY.spread():
+                self._relay()
         finally:
             self._give_up()
+
+    def _relay(self) -> None:
+        wait, ends, wake_up = self._poller.wait, self._ends, self._wake_up[0]
+        while not self._is_closed:
+            for fd, _ in wait():
+                if fd in ends:  # else it has just ended, together with its event
+                    self._advance(*ends[fd])  # no name that would keep the last
+                elif fd == wake_up:
+                    self._take_news()
 
     def _take_news(self) -> None:
         os.read(self._wake_up[0], 4096)

@@ -14,6 +14,7 @@ from swapper.net.http1 import ProtocolError
 from swapper.net.stream import TruncatedError
 from swapper.relay.buffers import Buffers
 from swapper.relay.connection import Connection
+from swapper.sync.affinity import AFFINITY
 
 PIECE_BYTES: Final = 3 << 16
 """Large enough to be fast, and small enough for eight uploads to stay below 20 MiB."""
@@ -130,8 +131,9 @@ class Upload:
         sock = self._connection.sock
         sock.setblocking(False)
         try:
-            while not self.is_finished and not self._has_answer():
-                self._send_some()
+            with AFFINITY.spread():
+                while not self.is_finished and not self._has_answer():
+                    self._send_some()
         except OSError as exc:
             self.failure = exc
             self.drop()

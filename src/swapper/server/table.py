@@ -27,6 +27,12 @@ class ConnectionTable:
         """Return whether connections end with their present response."""
         return self._is_draining
 
+    @property
+    def busy_count(self) -> int:
+        """Return how many requests are being served, relayed ones included."""
+        with self._changed:
+            return len(self._busy)
+
     def add(self, connection: Connection) -> bool:
         """Take a new connection in; False if it must be closed instead."""
         with self._changed:

@@ -20,41 +20,60 @@ class ThreadAffinity:
 
     Attributes:
         all_cpus: what we were given at the start; empty where nothing can be chosen.
+        own_cpus: those of them that our threads may use; programs get all.
     """
 
     def __init__(self) -> None:
         self.all_cpus: frozenset[int] = frozenset()
         if sys.platform == "linux":
             self.all_cpus = frozenset(os.sched_getaffinity(0))
-        self._lock = threading.Lock()  # guards _exempt, and masks while they change
-        self._exempt: set[int] = set()
+        self.own_cpus = self.all_cpus
+        self._lock = threading.Lock()  # guards the rest, and masks while they change
+        self._cpus = self.all_cpus  # of all threads that are not apart
+        self._apart: set[int] = set()
+
+    def confine(self, cpus: frozenset[int]) -> None:
+        """Use no other CPUs from now on. Before threads have gone apart."""
+        self.own_cpus = cpus
+        self.restrict(cpus)
 
     def restrict(self, cpus: frozenset[int]) -> None:
-        """Let all threads but the exempt run on these CPUs only.
+        """Let all threads but those apart run on these CPUs only.
 
         Threads made later inherit the mask of the one that makes them.
         """
         if sys.platform != "linux":
             return
         with self._lock:
-            for thread in _threads():
-                if thread not in self._exempt:
-                    with contextlib.suppress(OSError):  # it has ended
-                        os.sched_setaffinity(thread, cpus)
+            self._cpus = cpus
+            for thread in _threads() - self._apart:
+                with contextlib.suppress(OSError):  # it has ended
+                    os.sched_setaffinity(thread, cpus)
+
+    def unrestricted(self) -> contextlib.AbstractContextManager[None]:
+        """Start a program in this block: it gets every CPU we were given."""
+        return self._apart_on(self.all_cpus)
+
+    def spread(self) -> contextlib.AbstractContextManager[None]:
+        """Copy much in this block, which needs no interpreter, on any of our CPUs."""
+        return self._apart_on(self.own_cpus)
 
     @contextlib.contextmanager
-    def unrestricted(self) -> Iterator[None]:
-        """Start a program in this block: it gets every CPU we were given.
-
-        The calling thread stays exempt as long as it runs.
-        """
-        if self.all_cpus:
-            thread = threading.get_native_id()
+    def _apart_on(self, cpus: frozenset[int]) -> Iterator[None]:
+        thread = threading.get_native_id()
+        with self._lock:
+            self._apart.add(thread)
+            self._move(thread, self._cpus, cpus)
+        try:
+            yield
+        finally:
             with self._lock:
-                self._exempt &= _threads()  # ids come again
-                self._exempt.add(thread)
-                os.sched_setaffinity(thread, self.all_cpus)
-        yield
+                self._apart.discard(thread)
+                self._move(thread, cpus, self._cpus)
+
+    def _move(self, thread: int, before: frozenset[int], cpus: frozenset[int]) -> None:
+        if sys.platform == "linux" and cpus != before:
+            os.sched_setaffinity(thread, cpus)
 
 
 def _threads() -> set[int]:

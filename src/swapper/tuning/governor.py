@@ -1,9 +1,10 @@
-"""One CPU for all our threads while they are busy: ``--cpu-affinity``.
+"""One CPU for our threads while many requests keep them busy: ``--cpu-affinity``.
 
 The interpreter runs one thread at a time. With several cores every hand-over of it
-wakes a thread on another core, which doubles what a small request costs; on one core
-the next thread just goes on. Under little load, or beside programs that need that
-core, all cores are better. Linux only.
+wakes a thread on another core; the more cores, the dearer. On one core the next thread
+just goes on. With few requests, or beside programs that need that core, all cores are
+better, as they are for threads that copy much, which are left alone
+(``ThreadAffinity.spread``). Linux only.
 """
 
 import logging
@@ -26,6 +27,8 @@ _CALM_CORES: Final = 0.35
 _CALM_S: Final = 1.0
 _FOREIGN_CORES: Final = 0.4
 _HOLD_OFF_S: Final = 10.0
+_SEVERAL: Final = 3
+"""With fewer requests at once there is nobody to hand the interpreter to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,13 @@ class Usage:
         at_s: on the monotonic clock.
         own_s: by this process.
         busy_s: by everybody, per CPU that we may use.
+        in_flight: requests at that moment.
     """
 
     at_s: float
     own_s: float
     busy_s: Mapping[int, float]
+    in_flight: int
 
 
 class Decider:
@@ -58,8 +63,8 @@ class Decider:
     def decide(self, before: Usage, after: Usage) -> int | None:
         """Return the CPU for the time to come, None for all of them.
 
-        1. Busy on all CPUs: choose the one that is used least.
-        2. Calm for a while: all again.
+        1. Busy on all CPUs with several requests: choose the one that is used least.
+        2. Calm, or with few requests, for a while: all again.
         3. Somebody else needs the chosen one: all again, and not so soon another.
         """
         passed_s = max(1e-6, after.at_s - before.at_s)
@@ -68,15 +73,17 @@ class Decider:
             cpu: (after.busy_s[cpu] - before.busy_s.get(cpu, 0.0)) / passed_s
             for cpu in after.busy_s
         }
+        has_several = after.in_flight >= _SEVERAL
         if self.cpu is None:
-            if own > _BUSY_CORES and after.at_s >= self._hold_off_until_s and busy:
+            is_free = after.at_s >= self._hold_off_until_s
+            if has_several and own > _BUSY_CORES and is_free and busy:
                 self.cpu = min(busy, key=lambda cpu: (busy[cpu], cpu))
                 self._calm_since_s = None
             return self.cpu
         if busy.get(self.cpu, 0.0) - own > _FOREIGN_CORES:
             self.cpu = None
             self._hold_off_until_s = after.at_s + _HOLD_OFF_S
-        elif own >= _CALM_CORES:
+        elif own >= _CALM_CORES and has_several:
             self._calm_since_s = None
         elif self._calm_since_s is None:
             self._calm_since_s = after.at_s
@@ -90,16 +97,19 @@ class CpuGovernor:
 
     def __init__(
         self,
+        in_flight: Callable[[], int],
         *,
-        read: Callable[[], Usage] | None = None,
+        read: Callable[[int], Usage] | None = None,
         interval_s: float = _INTERVAL_S,
     ) -> None:
         """Prepare.
 
         Args:
-            read: where to learn what is used; None asks the system.
+            in_flight: tells how many requests there are; called by the thread.
+            read: what is used, with so many requests; None asks the system.
             interval_s: between two looks.
         """
+        self._in_flight = in_flight
         self._read = read or _read_usage
         self._interval_s = interval_s
         self._is_ending = threading.Event()
@@ -116,20 +126,29 @@ class CpuGovernor:
 
     def _run(self) -> None:
         decider = Decider()
-        before, chosen = self._read(), None
+        before: Usage | None = None
+        chosen: int | None = None
         try:
             while not self._is_ending.wait(self._interval_s):
-                after = self._read()
-                cpu = decider.decide(before, after)
-                if cpu != chosen:
-                    logger.debug("cpu affinity changes cpu=%s", cpu)
-                    AFFINITY.restrict(
-                        AFFINITY.all_cpus if cpu is None else frozenset({cpu})
-                    )
-                before, chosen = after, cpu
+                in_flight = self._in_flight()
+                if chosen is None and in_flight < _SEVERAL:
+                    before = None  # nothing to decide, so nothing is read
+                    continue
+                after = self._read(in_flight)
+                if before is not None:
+                    chosen = self._move(decider.decide(before, after), chosen)
+                before = after
         finally:
             if chosen is not None:
                 AFFINITY.restrict(AFFINITY.all_cpus)
+
+    def _move(self, cpu: int | None, chosen: int | None) -> int | None:
+        """Go to *cpu* from the one *chosen* before; return it."""
+        if cpu != chosen:
+            logger.debug("cpu affinity changes cpu=%s", cpu)
+            cpus = AFFINITY.all_cpus if cpu is None else frozenset({cpu})
+            AFFINITY.restrict(cpus)
+        return cpu
 
 
 def parse_cpu_affinity(text: str) -> frozenset[int] | None:
@@ -160,7 +179,7 @@ def parse_cpu_affinity(text: str) -> frozenset[int] | None:
     return frozenset(cpus)
 
 
-def _read_usage() -> Usage:
+def _read_usage(in_flight: int) -> Usage:
     ticks = os.sysconf("SC_CLK_TCK")
     busy: dict[int, float] = {}
     for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
@@ -170,4 +189,4 @@ def _read_usage() -> Usage:
             if cpu in AFFINITY.all_cpus:
                 user, nice, system, _idle, _wait, *interrupts = map(int, fields[:8])
                 busy[cpu] = (user + nice + system + sum(interrupts)) / ticks
-    return Usage(time.monotonic(), time.process_time(), busy)
+    return Usage(time.monotonic(), time.process_time(), busy, in_flight)

@@ -60,18 +60,39 @@ def test_all_threads_go_where_they_are_told_and_back(affinity: ThreadAffinity) -
     assert masks_back == [set(affinity.all_cpus)] * 2
 
 
-def test_a_program_gets_all_cpus_from_a_thread_that_is_exempt_from_then_on(
+def test_a_program_gets_all_cpus_whatever_its_starter_has(
     affinity: ThreadAffinity,
 ) -> None:
-    affinity.restrict(frozenset({max(affinity.all_cpus)}))
+    one = frozenset({max(affinity.all_cpus)})
+    affinity.confine(one)
     with affinity.unrestricted():
         told = subprocess.run(
             ASK, check=True, capture_output=True, encoding="utf-8"
         ).stdout
-    affinity.restrict(frozenset({min(affinity.all_cpus)}))
 
     assert told.strip() == str(sorted(affinity.all_cpus))
-    assert os.sched_getaffinity(0) == affinity.all_cpus
+    assert os.sched_getaffinity(0) == one
+
+
+def test_who_copies_much_has_all_that_is_ours_while_it_does(
+    affinity: ThreadAffinity,
+) -> None:
+    first, last = (
+        frozenset({min(affinity.all_cpus)}),
+        frozenset({max(affinity.all_cpus)}),
+    )
+    affinity.restrict(first)
+    with affinity.spread():
+        during = [os.sched_getaffinity(0)]
+        affinity.restrict(last)  # by the governor: not for us
+        during.append(os.sched_getaffinity(0))
+    after = os.sched_getaffinity(0)
+    affinity.confine(first)
+    with affinity.spread():
+        confined = os.sched_getaffinity(0)
+
+    assert during == [affinity.all_cpus] * 2
+    assert [after, confined] == [last, first]
 
 
 def test_the_governor_moves_threads_and_lets_them_go_at_its_end() -> None:
@@ -79,15 +100,16 @@ def test_the_governor_moves_threads_and_lets_them_go_at_its_end() -> None:
     seen = threading.Event()
     looks = 0
 
-    def read() -> Usage:
+    def read(in_flight: int) -> Usage:
         nonlocal looks
         looks += 1
         if looks > 3:
             seen.set()
-        return Usage(looks * 1.0, looks * 0.9, dict.fromkeys(everything, looks * 0.5))
+        busy = dict.fromkeys(everything, looks * 0.5)
+        return Usage(looks * 1.0, looks * 0.9, busy, in_flight)
 
     sleeper = Sleeper()
-    governor = CpuGovernor(read=read, interval_s=0.001)
+    governor = CpuGovernor(lambda: 8, read=read, interval_s=0.001)
     governor.start()
     assert seen.wait(10)
     pinned = sleeper.mask

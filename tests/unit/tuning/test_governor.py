@@ -11,15 +11,16 @@ class Machine:
 
     def __init__(self) -> None:
         self.decider = Decider()
-        self._usage = Usage(100.0, 0.0, {0: 50.0, 1: 70.0})
+        self._usage = Usage(100.0, 0.0, {0: 50.0, 1: 70.0}, 8)
 
-    def use(self, own: float, *busy: float) -> int | None:
+    def use(self, own: float, *busy: float, in_flight: int = 8) -> int | None:
         """Return the decision after so many cores were used: by us, on each CPU."""
         before = self._usage
         self._usage = Usage(
             before.at_s + 0.25,
             before.own_s + own / 4,
             {cpu: before.busy_s[cpu] + share / 4 for cpu, share in enumerate(busy)},
+            in_flight,
         )
         return self.decider.decide(before, self._usage)
 
@@ -36,6 +37,15 @@ def test_a_calm_one_gets_all_of_them_back_after_a_second() -> None:
     machine.use(BUSY, 0.8, 0.5)
 
     assert [machine.use(CALM, 0.0, 0.1) for _ in range(6)] == [1] * 4 + [None] * 2
+
+
+def test_few_requests_need_no_cpu_of_their_own_however_busy_they_are() -> None:
+    machine = Machine()
+
+    assert machine.use(BUSY, 0.8, 0.5, in_flight=2) is None
+    assert machine.use(BUSY, 0.8, 0.5, in_flight=3) == 1
+    decisions = [machine.use(BUSY, 0.1, 0.9, in_flight=2) for _ in range(6)]
+    assert decisions == [1] * 4 + [None] * 2
 
 
 def test_a_short_pause_does_not_count() -> None:
