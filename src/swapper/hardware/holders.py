@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from swapper.hardware.sources import SourceError, run_tool
+from swapper.hardware.sources import SourceError, nvml_memory, run_tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +139,4 @@ def _on_device(lib: Any, device: object) -> GpuMemory:
     ):
         for process in processes:
             found.setdefault(process.pid, process.usedGpuMemory)
-    return GpuMemory(found, lib.nvmlDeviceGetMemoryInfo(device).used)
+    return GpuMemory(found, nvml_memory(lib, device).used)

@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 _INTERVAL_S: Final = 0.25
 _BUSY_CORES: Final = 0.7
 _CALM_CORES: Final = 0.35
-_CALM_S: Final = 1.0
+_LASTING_S: Final = 1.0
+"""How long a reason to have all CPUs again must last: programs that wake each other are
+often put on one CPU for a moment."""
 _FOREIGN_CORES: Final = 0.4
 _HOLD_OFF_S: Final = 10.0
 _SEVERAL: Final = 3
@@ -57,7 +59,7 @@ class Decider:
 
     def __init__(self) -> None:
         self.cpu: int | None = None
-        self._calm_since_s: float | None = None
+        self._spare_since_s: float | None = None
         self._hold_off_until_s = 0.0
 
     def decide(self, before: Usage, after: Usage) -> int | None:
@@ -65,7 +67,8 @@ class Decider:
 
         1. Busy on all CPUs with several requests: choose the one that is used least.
         2. Calm, or with few requests, for a while: all again.
-        3. Somebody else needs the chosen one: all again, and not so soon another.
+        3. Somebody else needs the chosen one for as long: likewise, and not so soon
+           another.
         """
         passed_s = max(1e-6, after.at_s - before.at_s)
         own = (after.own_s - before.own_s) / passed_s
@@ -78,17 +81,17 @@ class Decider:
             is_free = after.at_s >= self._hold_off_until_s
             if has_several and own > _BUSY_CORES and is_free and busy:
                 self.cpu = min(busy, key=lambda cpu: (busy[cpu], cpu))
-                self._calm_since_s = None
+                self._spare_since_s = None
             return self.cpu
-        if busy.get(self.cpu, 0.0) - own > _FOREIGN_CORES:
+        is_needed = busy.get(self.cpu, 0.0) - own > _FOREIGN_CORES
+        if own >= _CALM_CORES and has_several and not is_needed:
+            self._spare_since_s = None
+        elif self._spare_since_s is None:
+            self._spare_since_s = after.at_s
+        elif after.at_s - self._spare_since_s >= _LASTING_S:
             self.cpu = None
-            self._hold_off_until_s = after.at_s + _HOLD_OFF_S
-        elif own >= _CALM_CORES and has_several:
-            self._calm_since_s = None
-        elif self._calm_since_s is None:
-            self._calm_since_s = after.at_s
-        elif after.at_s - self._calm_since_s >= _CALM_S:
-            self.cpu = None
+            if is_needed:
+                self._hold_off_until_s = after.at_s + _HOLD_OFF_S
         return self.cpu
 
 

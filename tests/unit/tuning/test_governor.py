@@ -60,10 +60,18 @@ def test_somebody_elses_need_ends_it_and_keeps_it_from_coming_back_at_once() -> 
     machine = Machine()
     machine.use(BUSY, 0.8, 0.5)
 
-    assert machine.use(0.5, 0.0, 1.0) is None
+    assert [machine.use(0.5, 0.0, 1.0) for _ in range(5)] == [1] * 4 + [None]
     decisions = [machine.use(BUSY, 0.8, 0.5) for _ in range(50)]
     assert decisions[:39] == [None] * 39
     assert decisions[-1] == 1
+
+
+def test_somebody_who_comes_by_is_not_in_the_way() -> None:
+    machine = Machine()
+    machine.use(BUSY, 0.8, 0.5)
+    for _ in range(8):
+        assert machine.use(0.5, 0.0, 1.0) == 1
+        assert machine.use(BUSY, 0.0, 1.0) == 1
 
 
 def test_what_swapper_uses_itself_is_nobody_elses_need() -> None:
