@@ -89,8 +89,8 @@ def narrator_for(
 
 def uncompressed(request: UpstreamRequest) -> UpstreamRequest:
     """Return *request* asking for a body that can follow text: not compressed."""
-    headers = [h for h in request.headers if h[0].lower() != "accept-encoding"]
-    return replace(request, headers=(*headers, ("Accept-Encoding", "identity")))
+    own = [h for h in request.own_headers if h[0].lower() != "accept-encoding"]
+    return replace(request, own_headers=(*own, ("Accept-Encoding", "identity")))
 
 
 class LoadingBody:
