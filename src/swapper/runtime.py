@@ -29,6 +29,7 @@ from swapper.hardware import (
 from swapper.logs import Logs, MonitorHandler
 from swapper.planner import make_planner
 from swapper.process import (
+    Prefetcher,
     ProcessFact,
     ProcessHost,
     ProcessSupervisor,
@@ -127,11 +128,16 @@ class App:
         hub = EventHub(tracker)
         self._supervisors: dict[ModelId, ProcessSupervisor] = {}
         self._gauge = Gauge(on_gpus=returns.ready)
+        self._prefetcher = Prefetcher()
         self._performance = PerformanceMonitor(
             config.performance_every_s, is_off=config.performance_disabled
         )
         self.router = LocalRouter(
-            config.models, scheduler, self._spawn, on_states=hub.states_changed
+            config.models,
+            scheduler,
+            self._spawn,
+            on_states=hub.states_changed,
+            on_next_load=self._prefetcher.want,
         )
         self._services = Services(
             router=self.router,
@@ -238,6 +244,7 @@ class App:
             logger.error("some model did not stop in time")
         self._preloader.join()
         self._gauge.close()
+        self._prefetcher.close()
         self._performance.close()
         self._services.close()
         self._host.close()

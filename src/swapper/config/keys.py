@@ -201,6 +201,11 @@ MODEL: Final = _set(
         has_nulls=False,
     ),
     pin=_boolean(False, "Never stop it to make room; for the budget router."),
+    prefetch=_texts(
+        "Files and directories read into the page cache while the model waits to be "
+        "loaded; not set: the weights that cmd names. [] reads nothing.",
+        pattern=_NOT_EMPTY,
+    ),
     healthCheckTimeout=Key(
         kind=Kind.INTEGER,
         about="Cannot be set per model: the top-level value applies.",

@@ -110,6 +110,7 @@ class ModelConfig:
         description: likewise.
         concurrency_limit: as configured; see ``max_requests``.
         ignore_websockets: websockets bypass scheduling (http-api.md 16.2).
+        prefetch: files read ahead while a load waits; None looks for them in ``cmd``.
     """
 
     id: ModelId
@@ -134,6 +135,7 @@ class ModelConfig:
     capabilities: CapabilitiesConfig = CapabilitiesConfig()
     loading_state: LoadingState = LoadingState.OFF
     ignore_websockets: bool = False
+    prefetch: tuple[str, ...] | None = None
 
     @property
     def process(self) -> tuple[object, ...]:

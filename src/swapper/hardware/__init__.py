@@ -6,6 +6,7 @@ from swapper.hardware.gpu import GpuReading
 from swapper.hardware.monitor import PerformanceMonitor
 from swapper.hardware.processes import ProcessMemory, memory_of
 from swapper.hardware.returns import Debt, MemoryReturns
+from swapper.hardware.room import cache_room_bytes
 from swapper.hardware.samples import GpuSample, SystemSample
 from swapper.hardware.snapshot import HardwareSnapshot
 
@@ -19,6 +20,7 @@ __all__ = [
     "PerformanceMonitor",
     "ProcessMemory",
     "SystemSample",
+    "cache_room_bytes",
     "host_families",
     "memory_of",
 ]

@@ -4,10 +4,12 @@ from swapper.process.host import ProcessHost
 from swapper.process.leftovers import stop_leftovers
 from swapper.process.limits import raise_open_files
 from swapper.process.messages import Exited, ProcessFact, Started, Stopped
+from swapper.process.prefetch import Prefetcher
 from swapper.process.supervisor import ProcessSnapshot, ProcessSupervisor
 
 __all__ = [
     "Exited",
+    "Prefetcher",
     "ProcessFact",
     "ProcessHost",
     "ProcessSnapshot",

@@ -12,7 +12,7 @@ from swapper.core.states import ProcessState
 from swapper.planner import Planner
 from swapper.router.counts import RouterCounts
 from swapper.router.lease import Lease
-from swapper.router.loop import OnStates, ProcessSpawner, RouterLoop
+from swapper.router.loop import OnNextLoad, OnStates, ProcessSpawner, RouterLoop
 from swapper.router.messages import Inspect, Measured, Reload, Shutdown, Unload
 from swapper.router.pending import PendingLease
 from swapper.scheduler import (
@@ -38,6 +38,7 @@ class LocalRouter:
         *,
         clock: Clock | None = None,
         on_states: OnStates = lambda _: None,
+        on_next_load: OnNextLoad = lambda _: None,
     ) -> None:
         """Prepare a router that starts nothing until ``start``.
 
@@ -47,9 +48,12 @@ class LocalRouter:
             spawn: makes the supervisor of one model; must not start the model.
             clock: for tickets and idle times.
             on_states: see ``OnStates``.
+            on_next_load: see ``OnNextLoad``.
         """
         self._clock = clock or SystemClock()
-        self._loop = RouterLoop(models, scheduler, spawn, self._clock, on_states)
+        self._loop = RouterLoop(
+            models, scheduler, spawn, self._clock, on_states, on_next_load
+        )
         self._numbers = itertools.count(1)  # next() is atomic
 
     def start(self) -> None:

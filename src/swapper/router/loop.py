@@ -86,6 +86,9 @@ Notify: TypeAlias = Callable[[Started | Exited | Stopped], None]
 OnStates: TypeAlias = Callable[[Mapping[ModelId, ProcessState]], None]
 """Told of every model's state when one has changed. Router thread; must not block."""
 
+OnNextLoad: TypeAlias = Callable[[ModelConfig], None]
+"""Told which model will probably load next. Router thread; must not block."""
+
 ProcessSpawner: TypeAlias = Callable[[ModelId, Notify], ProcessHandle]
 
 
@@ -111,6 +114,7 @@ class RouterLoop:
         spawn: ProcessSpawner,
         clock: Clock,
         on_states: OnStates = lambda _: None,
+        on_next_load: OnNextLoad = lambda _: None,
     ) -> None:
         self.inbox: Inbox[RouterMessage] = Inbox()
         self._models = models
@@ -121,6 +125,8 @@ class RouterLoop:
         self._spawn = spawn
         self._clock = clock
         self._on_states = on_states
+        self._on_next_load = on_next_load
+        self._next_load: ModelId | None = None  # as last told
         self._replies: dict[TicketId, Reply[Lease | Refused]] = {}
         self._unloads: dict[UnloadId, Reply[RequestError | None]] = {}
         self._shutdown: Shutdown | None = None
@@ -245,6 +251,8 @@ class RouterLoop:
         self._due_s = deadline
         if self._scheduler.states() is not self._published:
             self._publish()
+        if self._scheduler.next_load() != self._next_load:
+            self._foretell()
 
     def deadline(self) -> float | None:
         """Return when ``step(None)`` is wanted if no message comes; None for never."""
@@ -427,6 +435,11 @@ class RouterLoop:
                     if state is not ProcessState.STOPPED and model in self._started
                 }
             )
+
+    def _foretell(self) -> None:
+        self._next_load = model = self._scheduler.next_load()
+        if model is not None and model in self._models:
+            self._on_next_load(self._models[model])
 
     def _end(self) -> None:
         """Answer everybody; also when the loop crashed, so that nobody hangs."""

@@ -147,6 +147,10 @@ class AdaptiveScheduler:
         """Return when ``tick`` is wanted, None for never."""
         return self.fifo.next_deadline()
 
+    def next_load(self) -> ModelId | None:
+        """Return who will probably load next; see ``Scheduler.next_load``."""
+        return self.fifo.next_load()
+
     def states(self) -> Mapping[ModelId, ProcessState]:
         """Return every model's state; see ``Scheduler.states``."""
         return self.fifo.states()

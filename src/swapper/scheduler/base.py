@@ -381,6 +381,13 @@ class Scheduler(Protocol):
         """Return when ``tick`` is wanted, None for never."""
         ...
 
+    def next_load(self) -> ModelId | None:
+        """Return the stopped model that will probably load next, None for none.
+
+        A guess, for reading its files ahead. Cheap: asked after every message.
+        """
+        ...
+
     def states(self) -> Mapping[ModelId, ProcessState]:
         """Return every model's state, in order of ids; never changed afterwards.
 

@@ -5,6 +5,7 @@ is derived from them is never stale. Nothing here decides anything.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
@@ -114,6 +115,13 @@ class Board:
         if model is None or ticket in model.leases:
             return None
         return self._places.find(model.rank, ticket) if ticket in model.queue else 0
+
+    def next_load(self, order: Iterable[ModelId]) -> ModelId | None:
+        """Return whose room is being made, else the first of *order* that must load."""
+        targets = (swap.target for swap in self.swaps.values() if swap.stopping)
+        waiting = (self.waiting[id_] for id_ in order if id_ in self.waiting)
+        loading = (m.id for m in chain(targets, waiting) if m.state is _STOPPED)
+        return next(loading, None)
 
     def changed(self) -> None:
         """Note that models came or went, or changed their ways."""

@@ -121,6 +121,7 @@ class FifoScheduler:
         self._policy: SwapPolicy = policy or FirstCome()
         self._unloads: dict[UnloadId, set[ModelId]] = {}
         self._is_shutting_down = False
+        self._next_load: ModelId | None = None
         self._outlooks: Outlooks | None = None  # made when asked for
 
     # -- facts from callers ----------------------------------------------------
@@ -143,6 +144,8 @@ class FifoScheduler:
         else:
             self._board.enqueue(model, ticket)
             self._advance(model, now)
+            if self._next_load != model.id and len(model.queue) < 2:
+                self._next_load = self._board.next_load(self._order(now))
         return self._effects()
 
     def cancel(self, ticket: TicketId, now: float) -> list[Effect]:
@@ -307,6 +310,10 @@ class FifoScheduler:
 
     # -- what others may see ---------------------------------------------------
 
+    def next_load(self) -> ModelId | None:
+        """Return who will probably load next; see ``Scheduler.next_load``."""
+        return self._next_load
+
     def states(self) -> Mapping[ModelId, ProcessState]:
         """Return every model's state; see ``Scheduler.states``."""
         return self._board.states()
@@ -348,10 +355,12 @@ class FifoScheduler:
 
     def _drain(self, now: float) -> None:
         """Decide anew for every model with waiting tickets, in queue order."""
-        for id_ in self._order(now):
+        order = self._order(now)
+        for id_ in order:
             waiting = self._board.waiting.get(id_)
             if waiting is not None:
                 self._advance(waiting, now)
+        self._next_load = self._board.next_load(order)
 
     def _advance(self, model: ModelRecord, now: float) -> None:
         """Take the waiting tickets of one model as far as they can go now."""

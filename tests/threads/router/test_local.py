@@ -42,8 +42,12 @@ class Bench:
     def __init__(self) -> None:
         self.processes = Processes()
         models = model_configs("abc")
+        self.next_loads: list[ModelId] = []
         self.router = LocalRouter(
-            models, FifoScheduler(models, group_planner(g="abc")), self.processes.spawn
+            models,
+            FifoScheduler(models, group_planner(g="abc")),
+            self.processes.spawn,
+            on_next_load=lambda model: self.next_loads.append(model.id),
         )
         self.pool = ThreadPoolExecutor(60)
         self.router.start()
@@ -65,6 +69,21 @@ def bench() -> Iterator[Bench]:
     made.router.shutdown(5)
     made.pool.shutdown()
     assert not [t for t in threading.enumerate() if t.name == "router"]
+
+
+def test_who_will_load_next_is_told_once(bench: Bench) -> None:
+    first = bench.ask(A).result(WAIT_S)
+    waiting = [bench.ask(B), bench.ask(B)]
+    bench.wait_for_queue(2)
+    waiting.append(bench.ask(C))
+    bench.wait_for_queue(3)
+    assert bench.next_loads == [B]
+
+    first.done()
+    for lease in waiting:
+        lease.result(WAIT_S).done()
+
+    assert bench.next_loads == [B, C]
 
 
 def test_fifty_concurrent_cold_requests_cause_one_start(bench: Bench) -> None:

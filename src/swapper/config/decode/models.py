@@ -106,6 +106,7 @@ def _decode_model(
         capabilities=_capabilities(section.section("capabilities")),
         loading_state=decode_loading_state(section, defaults.loading_state),
         ignore_websockets=ignores_websockets or is_comfyui,
+        prefetch=_prefetch(section),
     )
 
 
@@ -126,6 +127,16 @@ def _capabilities(section: Section) -> CapabilitiesConfig:
         reranker=section.boolean("reranker"),
         context_tokens=section.integer("context"),
     )
+
+
+def _prefetch(section: Section) -> tuple[str, ...] | None:
+    if not section.is_set("prefetch"):
+        return None
+    items = section.texts("prefetch")
+    for item in items:
+        if not item.text:
+            section.error_item(item, "must name a file or a directory")
+    return tuple(item.text for item in items)
 
 
 def _ttl(section: Section, global_ttl_s: int) -> int:
