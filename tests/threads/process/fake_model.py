@@ -76,14 +76,22 @@ def spawn_child(pid_file: str) -> None:
 
 
 def spawn_daemon(pid_file: str) -> None:
-    """A daemon by the book: own session, no parent; it ignores SIGTERM."""
+    """A daemon by the book: own session, no parent; it ignores SIGTERM.
+
+    Returns when it has noted its pid: who ends before may never see it do so.
+    """
+    is_up, tell = os.pipe()
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             note_pid(pid_file)
+            os.write(tell, b"x")
             sleep_for_ever()
         os._exit(0)
+    os.read(is_up, 1)
+    os.close(is_up)
+    os.close(tell)
 
 
 def note_pid(pid_file: str) -> None:

@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from swapper.core.ids import ModelId
 from swapper.process import stop_leftovers
 from swapper.process.mark import Mark, own_mark
-from swapper.process.proctable import MARK_NAME
+from swapper.process.proctable import MARK_NAME, read_mark
 from tests.fakes.waiting import wait_until
 from tests.threads.process.bench import is_alive
 
@@ -73,5 +72,6 @@ def test_a_leftover_that_ignores_sigterm_is_killed() -> None:
 
 def _sleeper(mark: Mark) -> "subprocess.Popen[bytes]":
     left = subprocess.Popen(["sleep", "600"], env={MARK_NAME: str(mark)})
-    wait_until(lambda: "sleep" in str(Path(f"/proc/{left.pid}/exe").readlink()))
+    # the kernel shows the environment a moment after Popen has seen the new program
+    wait_until(lambda: read_mark(left.pid))
     return left
