@@ -220,10 +220,10 @@ def test_a_child_that_hid_is_found_before_its_parent_is_asked(
         wait_until(lambda: read_entry(pgid) is None)
 
     with _talker(
+        "signal.signal(15, signal.SIG_DFL)",
         "if not os.fork():",
         "    os.setsid()",
         "    os.execve('/bin/sh', ['sh', '-c', 'echo $$.; exec sleep 600'], {})",
-        "signal.signal(15, signal.SIG_DFL)",
         "time.sleep(600)",
     ) as (popen, output):
         family = Tree(popen.pid, "mark")
