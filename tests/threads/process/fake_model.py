@@ -54,6 +54,8 @@ def main() -> None:
 
 
 def set_signals(options: argparse.Namespace) -> None:
+    # a shell has what it runs in the background ignore it
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if options.ignore_term:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if options.exit_on_term is not None:
