@@ -61,17 +61,21 @@ class FakeClock:
 
 
 class CountingReply(Reply[Any]):
-    """A reply that knows how often it was answered."""
+    """A reply that knows how often it was answered, and what was to be seen then."""
 
-    __slots__ = ("offers",)
+    __slots__ = ("_loop", "offers")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: RouterLoop) -> None:
         super().__init__()
+        self._loop = loop
         self.offers = 0
 
     def offer(self, value: Any) -> bool:
-        """Count and answer."""
+        """Count and answer; who is served must not see the model as it was before."""
         self.offers += 1
+        if isinstance(value, Lease):
+            assert self._loop.states[value.model] is ProcessState.READY
+            assert value.model in self._loop.runs
         return super().offer(value)
 
 
@@ -320,7 +324,7 @@ class World:
     ) -> CountingReply:
         self.numbers += 1
         number = TicketId(self.numbers)
-        reply = self.pending[number] = CountingReply()
+        reply = self.pending[number] = CountingReply(self.loop)
         if admission in {Admission.IF_READY, Admission.UNCOUNTED}:
             self.if_ready[number] = admission
         if admission is Admission.LOAD:
@@ -336,7 +340,7 @@ class World:
         assert lease.disown()
         del self.outcomes[number]
         self.requeued.add(number)
-        reply = self.pending[number] = CountingReply()
+        reply = self.pending[number] = CountingReply(self.loop)
         self.tell(Requeue(self.tickets[number], lease.run, reply))
         lease.done()  # is of no effect any more
         self._pump()
@@ -372,7 +376,7 @@ class World:
 
     def _unload(self, models: set[ModelId] | None) -> None:
         self.numbers += 1
-        reply = CountingReply()
+        reply = CountingReply(self.loop)
         self.unloads.append(reply)
         chosen = None if models is None else frozenset(models)
         self.is_unloading = True
@@ -433,7 +437,7 @@ class World:
                 held = self.retired.get(process.model)
                 if held is None or held[0] != process.run:
                     self.retired[process.model] = process.run, until
-        reply = CountingReply()
+        reply = CountingReply(self.loop)
         self.unloads.append(reply)
         self.tell(Reload(self.models, self.planner, self.rules, reply))
         assert reply.wait(0) is None
@@ -446,7 +450,7 @@ class World:
 
     def _shut_down(self) -> None:
         self.is_over = True
-        reply = CountingReply()
+        reply = CountingReply(self.loop)
         self.is_unloading = True
         self.tell(Shutdown(5.0, reply))
         for process in self.processes.values():

@@ -249,8 +249,7 @@ class RouterLoop:
             self._endings.expire(now)
             deadline = self.deadline()
         self._due_s = deadline
-        if self._scheduler.states() is not self._published:
-            self._publish()
+        self._publish(())
         if self._scheduler.next_load() != self._next_load:
             self._foretell()
 
@@ -335,6 +334,7 @@ class RouterLoop:
                 assert_never(asked)
 
     def _carry_out(self, effects: Sequence[Effect], now: float) -> None:
+        self._publish(effects)  # before anybody is answered, who may look at once
         todo = deque(effects)
         while todo:
             effect = todo.popleft()
@@ -423,11 +423,16 @@ class RouterLoop:
         is_late = self._clock.monotonic() >= self._give_up_at
         return self._scheduler.is_at_rest or is_late
 
-    def _publish(self) -> None:
-        self._published = states = self._scheduler.states()
+    def _publish(self, effects: Sequence[Effect]) -> None:
+        """Show the states; *effects*, which led to them, are not carried out yet."""
+        states = self._scheduler.states()
+        if states is self._published:
+            return
+        self._published = states
+        for effect in effects:
+            if isinstance(effect, StartModel):
+                self._started[effect.model] = self._models[effect.model]
         if states != self.states:
-            self.states = states
-            self._on_states(self.states)
             self.runs = MappingProxyType(
                 {
                     model: self._started[model]
@@ -435,6 +440,8 @@ class RouterLoop:
                     if state is not ProcessState.STOPPED and model in self._started
                 }
             )
+            self.states = states
+            self._on_states(self.states)
 
     def _foretell(self) -> None:
         self._next_load = model = self._scheduler.next_load()
