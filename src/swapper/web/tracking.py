@@ -172,7 +172,8 @@ class Track:
     def head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """Take the response's head, once, before it is sent."""
         self._first_byte_at = time.monotonic()
-        self.status, self.headers = status, headers
+        self.headers = headers
+        self.status = status  # last: others look at it to know that the head is there
         self._tracker.answered(self)
 
     def piece(self, data: bytes) -> None:
