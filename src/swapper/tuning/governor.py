@@ -67,8 +67,8 @@ class Decider:
 
         1. Busy on all CPUs with several requests: choose the one that is used least.
         2. Calm, or with few requests, for a while: all again.
-        3. Somebody else needs the chosen one for as long: likewise, and not so soon
-           another.
+        3. Somebody else needs the chosen one for as long, and so do we: likewise, and
+           not so soon another.
         """
         passed_s = max(1e-6, after.at_s - before.at_s)
         own = (after.own_s - before.own_s) / passed_s
@@ -84,13 +84,14 @@ class Decider:
                 self._spare_since_s = None
             return self.cpu
         is_needed = busy.get(self.cpu, 0.0) - own > _FOREIGN_CORES
-        if own >= _CALM_CORES and has_several and not is_needed:
+        is_calm = own < _CALM_CORES or not has_several
+        if not is_calm and not is_needed:
             self._spare_since_s = None
         elif self._spare_since_s is None:
             self._spare_since_s = after.at_s
         elif after.at_s - self._spare_since_s >= _LASTING_S:
             self.cpu = None
-            if is_needed:
+            if not is_calm:
                 self._hold_off_until_s = after.at_s + _HOLD_OFF_S
         return self.cpu
 

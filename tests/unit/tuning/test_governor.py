@@ -66,6 +66,14 @@ def test_somebody_elses_need_ends_it_and_keeps_it_from_coming_back_at_once() -> 
     assert decisions[-1] == 1
 
 
+def test_who_uses_the_cpu_of_a_calm_one_does_not_keep_it_from_coming_back() -> None:
+    machine = Machine()
+    machine.use(BUSY, 0.8, 0.5)
+
+    assert [machine.use(0.0, 0.9, 0.9, in_flight=0) for _ in range(5)][-1] is None
+    assert machine.use(BUSY, 0.8, 0.5) == 1
+
+
 def test_somebody_who_comes_by_is_not_in_the_way() -> None:
     machine = Machine()
     machine.use(BUSY, 0.8, 0.5)
