@@ -27,7 +27,7 @@ from swapper.hardware import (
     memory_of,
 )
 from swapper.logs import Logs, MonitorHandler
-from swapper.planner import make_planner
+from swapper.planner import Planner, make_planner
 from swapper.process import (
     Prefetcher,
     ProcessFact,
@@ -43,7 +43,7 @@ from swapper.record.row import Finished
 from swapper.record.store import Store, Stored
 from swapper.relay import Upstream
 from swapper.router import LocalRouter, Notify, Preloader
-from swapper.scheduler import SwapTime, make_scheduler, queue_rules
+from swapper.scheduler import Scheduler, SwapTime, make_scheduler, queue_rules
 from swapper.web.app import WebApp
 from swapper.web.books import Books
 from swapper.web.feed import EventHub
@@ -107,16 +107,7 @@ class App:
         self._store = Store(
             config.store_path, config.metrics_max_in_memory, [self._tell_of_rows]
         )
-        try:
-            scheduler = make_scheduler(
-                config,
-                planner,
-                _StoredSwapTimes(self._store),
-                _StoredNeeds(self._store),
-            )
-        except ConfigError:
-            self._store.close()
-            raise
+        scheduler = self._make_scheduler(config, planner)
         self.logs = Logs(config.log_to_stdout, stdout)
         self._handler = _attach_log(self.logs, is_json=log_format == "json")
         instance = _instance_key(config)
@@ -162,6 +153,14 @@ class App:
     ) -> Iterable[bytes]:
         """Answer one request (PEP 3333). Any thread."""
         return self._generation.web(environ, start_response)
+
+    def _make_scheduler(self, config: Config, planner: Planner) -> Scheduler:
+        times, needs = _StoredSwapTimes(self._store), _StoredNeeds(self._store)
+        try:
+            return make_scheduler(config, planner, times, needs)
+        except ConfigError:
+            self._store.close()
+            raise
 
     def _start(self) -> None:
         self._store.start()

@@ -47,8 +47,7 @@ class ThreadAffinity:
         with self._lock:
             self._cpus = cpus
             for thread in _threads() - self._apart:
-                with contextlib.suppress(OSError):  # it has ended
-                    os.sched_setaffinity(thread, cpus)
+                _set_mask(thread, cpus)
 
     def unrestricted(self) -> contextlib.AbstractContextManager[None]:
         """Start a program in this block: it gets every CPU we were given."""
@@ -63,16 +62,21 @@ class ThreadAffinity:
         thread = threading.get_native_id()
         with self._lock:
             self._apart.add(thread)
-            self._move(thread, self._cpus, cpus)
+            if cpus != self._cpus:
+                _set_mask(thread, cpus)
         try:
             yield
         finally:
             with self._lock:
                 self._apart.discard(thread)
-                self._move(thread, cpus, self._cpus)
+                if cpus != self._cpus:
+                    _set_mask(thread, self._cpus)
 
-    def _move(self, thread: int, before: frozenset[int], cpus: frozenset[int]) -> None:
-        if sys.platform == "linux" and cpus != before:
+
+def _set_mask(thread: int, cpus: frozenset[int]) -> None:
+    """Move a thread, unless it has ended or the CPUs have been taken from us."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
             os.sched_setaffinity(thread, cpus)
 
 

@@ -95,6 +95,14 @@ def test_who_copies_much_has_all_that_is_ours_while_it_does(
     assert [after, confined] == [last, first]
 
 
+def test_cpus_that_were_taken_from_us_break_nothing(affinity: ThreadAffinity) -> None:
+    mask = os.sched_getaffinity(0)
+    affinity.own_cpus = frozenset({1023})
+
+    with affinity.spread():
+        assert os.sched_getaffinity(0) == mask
+
+
 def test_the_governor_moves_threads_and_lets_them_go_at_its_end() -> None:
     everything = os.sched_getaffinity(0)
     seen = threading.Event()

@@ -241,6 +241,24 @@ def test_nul_in_a_command_is_refused(errors: Errors, setting: str) -> None:
     assert "NUL" in errors(a=f'{setting}: "x\\0y"')[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        ("prefetch: null", None),
+        ("prefetch: []", ()),
+        ("prefetch: ['/${MODEL_ID}/w', b]", ("/a/w", "b")),
+    ],
+)
+def test_prefetch_is_what_it_says_and_not_set_is_not_nothing(
+    load: Load, text: str, files: tuple[str, ...] | None
+) -> None:
+    assert load(a=text).models[A].prefetch == files
+
+
+def test_prefetch_of_an_empty_name_is_refused(errors: Errors) -> None:
+    assert "models.a.prefetch[1]" in errors(a="prefetch: [x, '']")[0]
+
+
 def test_nul_in_env_is_refused(errors: Errors) -> None:
     assert "NUL" in errors(a='env: ["A=x\\0y"]')[0]
 
